@@ -1,0 +1,29 @@
+using System.ComponentModel.DataAnnotations;
+
+namespace ImageSearch.Models;
+
+/// <summary>Settings section "Models": where the models lie and how they run.</summary>
+public sealed class ModelsOptions
+{
+    public const string Section = "Models";
+
+    /// <summary>Folder that holds <c>NAME/VERSION/manifest.json</c>.</summary>
+    [Required]
+    public string Directory { get; set; } = "models";
+
+    /// <summary>Codec that new pictures are encoded with, as <c>name/version</c>. Streams of other codecs in the folder still decode.</summary>
+    [Required, RegularExpression("^[a-z0-9._-]+/[a-z0-9._-]+$")]
+    public string Codec { get; set; } = "lic-lot/1";
+
+    /// <summary>Embedding model that is active until the operator switches, as <c>name/version</c>.</summary>
+    [Required, RegularExpression("^[a-z0-9._-]+/[a-z0-9._-]+$")]
+    public string Embedding { get; set; } = "lic-adapter/1";
+
+    /// <summary>Threads of one ONNX Runtime session; 0 means one per core.</summary>
+    [Range(0, 256)]
+    public int Threads { get; set; }
+
+    /// <summary><c>cpu</c> or <c>cuda</c> (needs a build with OnnxRuntimeFromNuGet=true and an NVIDIA driver).</summary>
+    [RegularExpression("^(cpu|cuda)$")]
+    public string Provider { get; set; } = "cpu";
+}
