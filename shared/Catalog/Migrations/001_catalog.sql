@@ -90,3 +90,10 @@ CREATE TABLE captions (
     PRIMARY KEY (image_id, region)
 );
 CREATE INDEX captions_tags ON captions USING gin (tags);
+
+-- ingest: images that are gone but whose ImageRemoved is not yet published (written with the deletion, emptied after publishing).
+CREATE TABLE pending_removals (
+    image_id    bigint PRIMARY KEY,
+    sha256      bytea NOT NULL,
+    removed_at  timestamptz NOT NULL DEFAULT now()
+);

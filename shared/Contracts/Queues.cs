@@ -1,0 +1,19 @@
+namespace ImageSearch.Contracts;
+
+/// <summary>Names of the broker's queues. Failed messages of queue Q go to <c>Q_error</c>, messages nobody understands to <c>Q_skipped</c>.</summary>
+public static class Queues
+{
+    /// <summary>Topic exchange that the object store publishes bucket notifications to.</summary>
+    public const string S3EventsExchange = "s3.events";
+
+    public const string IngestS3Events = "ingest-s3-events";
+    public const string Codec = "codec";
+    public const string Embedder = "embedder";
+    public const string Captioner = "captioner";
+    public const string OperatorTimeline = "operator-timeline";
+
+    /// <summary>Where the broker moves messages that were delivered too often without an answer.</summary>
+    public const string DeadLetters = "operator-dead-letters";
+
+    public static readonly IReadOnlyList<string> Pipeline = [IngestS3Events, Codec, Embedder, Captioner, OperatorTimeline];
+}
