@@ -1,0 +1,63 @@
+# shellcheck shell=bash
+# Builds in Release, quietly, and only when a source is newer than the last build.
+
+# No compiler or build process may stay behind: each build has its own compiler server, stopped at its end.
+export MSBUILDDISABLENODEREUSE=1 DOTNET_CLI_USE_MSBUILD_SERVER=0
+export DOTNET_NOLOGO=1 DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_SKIP_FIRST_TIME_EXPERIENCE=1 DOTNET_CLI_UI_LANGUAGE=en
+
+need_build_tools() {
+  need_command dotnet 'Install the .NET SDK 10 (https://dot.net).'
+  need_command flock 'Install util-linux.'
+  (cd "$CHECKOUT" && dotnet --version >/dev/null 2>&1) || die "the .NET SDK that global.json asks for is not installed: $(dotnet --list-sdks | tr '\n' ' ')is. Install the .NET SDK 10 (https://dot.net)."
+  bash "$LOCAL/native.sh" || exit 1
+}
+
+# sources_changed STAMP FOLDER...: any file or folder (for deletions) newer than the stamp
+sources_changed() {
+  local stamp=$1
+  shift
+  [ -e "$stamp" ] || return 0
+  [ -n "$(cd "$CHECKOUT" && find "$@" Directory.Build.props Directory.Packages.props global.json \
+    \( -name bin -o -name obj -o -name TestResults \) -prune -o -newer "$stamp" -print -quit)" ]
+}
+
+# build_services: the six services and the command line; sets BUILT
+build_services() {
+  local project projects=()
+  BUILT=no
+  sources_changed "$CHECKOUT/.imagesearch/built" services shared tools || return 0
+  for project in "$CHECKOUT"/services/*/*.csproj "$CHECKOUT"/tools/cli/*.csproj; do projects+=("${project#"$CHECKOUT/"}"); done
+  mkdir -p "$CHECKOUT/.imagesearch"
+  printf '%s\n' "${projects[@]}" | sed 's/.*/"&"/' | paste -sd, |
+    sed 's|.*|{"solution":{"path":"../ImageSearch.sln","projects":[&]}}|' >"$CHECKOUT/.imagesearch/services.slnf"
+  build .imagesearch/services.slnf built
+  BUILT=yes
+}
+
+build_everything() {
+  sources_changed "$CHECKOUT/.imagesearch/built-all" services shared tools tests || return 0
+  build ImageSearch.sln built-all
+}
+
+# build TARGET STAMP
+build() {
+  local log=$CHECKOUT/.imagesearch/logs/build.log server=imagesearch-$$ stamp=$CHECKOUT/.imagesearch/$2 status=0
+  say "Building ..."
+  mkdir -p "${log%/*}"
+  # The time before the build: what is edited meanwhile is built next time.
+  touch "$stamp.new"
+  (cd "$CHECKOUT" && dotnet build "$1" -c Release -v quiet -p:SharedCompilationId="$server" >"$log" 2>&1 9>&- 8>&-) || status=$?
+  stop_compiler "$server"
+  if [ "$status" != 0 ]; then
+    grep -E 'error|MSB[0-9]+' "$log" | sort -u | head -n 20 >&2 || tail -n 20 "$log" >&2
+    die "the build failed (whole log: $log)"
+  fi
+  mv "$stamp.new" "$stamp"
+}
+
+stop_compiler() {
+  local process
+  for process in /proc/[0-9]*; do
+    if tr '\0' ' ' 2>/dev/null <"$process/cmdline" | grep -q "VBCSCompiler.*$1"; then kill "${process#/proc/}" 2>/dev/null || true; fi
+  done
+}
