@@ -121,10 +121,10 @@ public sealed class ImageCatalog(NpgsqlDataSource db)
     public async Task<IReadOnlyList<(string Key, string ETag, bool Rejected)>> ListKeysAsync(string bucket, string after, int limit, CancellationToken ct = default)
     {
         await using var command = db.CreateCommand("""
-            SELECT key, etag, false FROM objects WHERE bucket = $1 AND key COLLATE "C" > $2
+            SELECT key, etag, false FROM objects WHERE bucket = $1 AND key > $2
             UNION ALL
-            SELECT key, etag, true FROM rejections WHERE bucket = $1 AND key COLLATE "C" > $2
-            ORDER BY 1 COLLATE "C" LIMIT $3
+            SELECT key, etag, true FROM rejections WHERE bucket = $1 AND key > $2
+            ORDER BY 1 LIMIT $3
             """);
         command.Parameters.Add(new() { Value = bucket });
         command.Parameters.Add(new() { Value = after });
@@ -134,6 +134,21 @@ public sealed class ImageCatalog(NpgsqlDataSource db)
         while (await reader.ReadAsync(ct))
         {
             keys.Add((reader.GetString(0), reader.GetString(1), reader.GetBoolean(2)));
+        }
+
+        return keys;
+    }
+
+    /// <summary>All keys that hold the image's bytes; empty if the image is gone.</summary>
+    public async Task<IReadOnlyList<(string Bucket, string Key, string ETag)>> KeysOfAsync(ImageId id, CancellationToken ct = default)
+    {
+        await using var command = db.CreateCommand("SELECT o.bucket, o.key, o.etag FROM images i JOIN objects o ON o.image_id = i.id WHERE i.sha256 = $1 ORDER BY o.bucket, o.key");
+        command.Parameters.Add(new() { Value = id.ToBytes() });
+        List<(string, string, string)> keys = [];
+        await using var reader = await command.ExecuteReaderAsync(ct);
+        while (await reader.ReadAsync(ct))
+        {
+            keys.Add((reader.GetString(0), reader.GetString(1), reader.GetString(2)));
         }
 
         return keys;

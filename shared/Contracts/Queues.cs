@@ -7,6 +7,10 @@ public static class Queues
     public const string S3EventsExchange = "s3.events";
 
     public const string IngestS3Events = "ingest-s3-events";
+
+    /// <summary>Pictures that a later stage found to be damaged.</summary>
+    public const string IngestRejections = "ingest-rejections";
+
     public const string Codec = "codec";
     public const string Embedder = "embedder";
     public const string Captioner = "captioner";
@@ -15,5 +19,5 @@ public static class Queues
     /// <summary>Where the broker moves messages that were delivered too often without an answer.</summary>
     public const string DeadLetters = "operator-dead-letters";
 
-    public static readonly IReadOnlyList<string> Pipeline = [IngestS3Events, Codec, Embedder, Captioner, OperatorTimeline];
+    public static readonly IReadOnlyList<string> Pipeline = [IngestS3Events, IngestRejections, Codec, Embedder, Captioner, OperatorTimeline];
 }

@@ -11,6 +11,7 @@ public static class PipelineTopology
 {
     private static readonly IReadOnlyDictionary<string, Type[]> Bindings = new Dictionary<string, Type[]>
     {
+        [Queues.IngestRejections] = [typeof(ImageRejected)],
         [Queues.Codec] = [typeof(ImageIngested), typeof(ImageRemoved), typeof(ImageReprocessRequested)],
         [Queues.Embedder] = [typeof(ImageEncoded), typeof(ImageReprocessRequested)],
         [Queues.Captioner] = [typeof(ImageIngested), typeof(ImageReprocessRequested)],

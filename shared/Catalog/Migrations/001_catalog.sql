@@ -17,8 +17,8 @@ CREATE INDEX images_created ON images (created_at, id);
 
 -- ingest: every key of the upload bucket that holds a picture; two keys with the same bytes share one image.
 CREATE TABLE objects (
-    bucket      text NOT NULL,
-    key         text NOT NULL,
+    bucket      text COLLATE "C" NOT NULL,
+    key         text COLLATE "C" NOT NULL,   -- byte order, as stores list keys
     image_id    bigint NOT NULL REFERENCES images ON DELETE CASCADE,
     etag        text NOT NULL,
     bytes       bigint NOT NULL,
@@ -26,12 +26,12 @@ CREATE TABLE objects (
     PRIMARY KEY (bucket, key)
 );
 CREATE INDEX objects_image ON objects (image_id);
-CREATE INDEX objects_key_prefix ON objects (key text_pattern_ops);
+CREATE INDEX objects_key ON objects (key);
 
 -- ingest: objects that are no pictures we take, with the reason that the uploader can ask for.
 CREATE TABLE rejections (
-    bucket      text NOT NULL,
-    key         text NOT NULL,
+    bucket      text COLLATE "C" NOT NULL,
+    key         text COLLATE "C" NOT NULL,   -- byte order, as stores list keys
     etag        text NOT NULL,
     code        text NOT NULL,
     reason      text NOT NULL,
