@@ -45,4 +45,31 @@ public sealed class BitstreamCatalog(NpgsqlDataSource db)
         await reader.ReadAsync(ct);
         return (reader.GetBoolean(0), reader.IsDBNull(1) ? null : reader.GetString(1));
     }
+
+    /// <summary>Whether the catalogue holds an image with this content.</summary>
+    public async Task<bool> ExistsAsync(ImageId id, CancellationToken ct = default)
+    {
+        await using var command = db.CreateCommand("SELECT EXISTS (SELECT FROM images WHERE sha256 = $1)");
+        command.Parameters.Add(new() { Value = id.ToBytes() });
+        return (bool)(await command.ExecuteScalarAsync(ct))!;
+    }
+
+    /// <summary>Holds, over all processes, the right to put or delete the derived objects of one content, until disposed.</summary>
+    public async Task<IAsyncDisposable> LockAsync(ImageId id, CancellationToken ct = default)
+    {
+        var connection = await db.OpenConnectionAsync(ct);
+        try
+        {
+            // Ends with the transaction, so a connection that breaks gives the lock back.
+            await connection.BeginTransactionAsync(ct);
+            await using var command = new NpgsqlCommand("SELECT pg_advisory_xact_lock(hashtextextended($1, 1))", connection) { Parameters = { new() { Value = id.Hex } } };
+            await command.ExecuteNonQueryAsync(ct);
+            return connection;
+        }
+        catch
+        {
+            await connection.DisposeAsync();
+            throw;
+        }
+    }
 }

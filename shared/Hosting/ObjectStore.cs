@@ -7,7 +7,8 @@ using Amazon.S3.Model;
 namespace ImageSearch.Hosting;
 
 /// <param name="ETag">Without quotes.</param>
-public sealed record StoredObject(string Key, string ETag, long Bytes, DateTimeOffset LastModified, string? ContentType = null);
+/// <param name="Description">What the uploader wrote about it in the user metadata <c>x-amz-meta-description</c>; null in listings.</param>
+public sealed record StoredObject(string Key, string ETag, long Bytes, DateTimeOffset LastModified, string? ContentType = null, string? Description = null);
 
 /// <summary>The object is larger than the caller allows.</summary>
 public sealed class ObjectTooLargeException(string key, long bytes, long limit)
@@ -19,6 +20,8 @@ public sealed class ObjectTooLargeException(string key, long bytes, long limit)
 /// <summary>The S3 calls that the services use, over any S3 store (Ceph RGW, MinIO, AWS).</summary>
 public sealed class ObjectStore : IDisposable
 {
+    private const string DescriptionMetadata = "description";
+
     private readonly AmazonS3Client s3;
 
     public ObjectStore(ObjectStoreOptions options)
@@ -43,11 +46,12 @@ public sealed class ObjectStore : IDisposable
     /// <summary>The client itself, for provisioning.</summary>
     public IAmazonS3 Client => s3;
 
-    public Task PutAsync(string bucket, string key, byte[] content, string contentType, CancellationToken ct = default) =>
-        PutAsync(bucket, key, new MemoryStream(content, writable: false), contentType, ct);
+    public Task PutAsync(string bucket, string key, byte[] content, string contentType, CancellationToken ct = default, string? description = null) =>
+        PutAsync(bucket, key, new MemoryStream(content, writable: false), contentType, ct, description);
 
-    public async Task PutAsync(string bucket, string key, Stream content, string contentType, CancellationToken ct = default) =>
-        await s3.PutObjectAsync(new PutObjectRequest
+    public async Task PutAsync(string bucket, string key, Stream content, string contentType, CancellationToken ct = default, string? description = null)
+    {
+        var request = new PutObjectRequest
         {
             BucketName = bucket,
             Key = key,
@@ -57,7 +61,21 @@ public sealed class ObjectStore : IDisposable
             // Chunked signatures leave "aws-chunked" as the stored content encoding on Ceph.
             UseChunkEncoding = false,
             DisablePayloadSigning = Options.Endpoint.StartsWith("https", StringComparison.Ordinal),
-        }, ct);
+        };
+        if (!string.IsNullOrWhiteSpace(description))
+        {
+            // Header values are ASCII; 2 KB is what S3 allows for all user metadata.
+            var text = description.Trim();
+            while (Uri.EscapeDataString(text) is { Length: > 1500 } escaped)
+            {
+                text = text[..(int)(text.Length * 1500L / escaped.Length)];
+            }
+
+            request.Metadata.Add(DescriptionMetadata, Uri.EscapeDataString(text));
+        }
+
+        await s3.PutObjectAsync(request, ct);
+    }
 
     /// <summary>The object's description, or null if there is none.</summary>
     public async Task<StoredObject?> HeadAsync(string bucket, string key, CancellationToken ct = default)
@@ -65,7 +83,7 @@ public sealed class ObjectStore : IDisposable
         try
         {
             var m = await s3.GetObjectMetadataAsync(bucket, key, ct);
-            return new(key, Unquote(m.ETag), m.ContentLength, m.LastModified ?? default, m.Headers.ContentType);
+            return new(key, Unquote(m.ETag), m.ContentLength, m.LastModified ?? default, m.Headers.ContentType, Describe(m.Metadata));
         }
         catch (AmazonS3Exception e) when (e.StatusCode == HttpStatusCode.NotFound)
         {
@@ -87,7 +105,7 @@ public sealed class ObjectStore : IDisposable
 
             var content = new byte[response.ContentLength];
             await response.ResponseStream.ReadExactlyAsync(content, ct);
-            return (new(key, Unquote(response.ETag), response.ContentLength, response.LastModified ?? default, response.Headers.ContentType), content);
+            return (new(key, Unquote(response.ETag), response.ContentLength, response.LastModified ?? default, response.Headers.ContentType, Describe(response.Metadata)), content);
         }
         catch (AmazonS3Exception e) when (e.StatusCode == HttpStatusCode.NotFound)
         {
@@ -130,6 +148,9 @@ public sealed class ObjectStore : IDisposable
     }
 
     public void Dispose() => s3.Dispose();
+
+    private static string? Describe(MetadataCollection metadata) =>
+        metadata["x-amz-meta-" + DescriptionMetadata] is { Length: > 0 } value ? Uri.UnescapeDataString(value) : null;
 
     private static string Unquote(string etag) => etag.Trim('"');
 }
