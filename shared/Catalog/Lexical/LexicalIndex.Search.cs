@@ -2,9 +2,9 @@ namespace ImageSearch.Catalog.Lexical;
 
 public sealed partial class LexicalIndex
 {
-    // Up to this many closed blocks (about a quarter of a million postings, 1 MB) it is faster to load all in one round trip
-    // than to find out first which ones matter.
-    private const int LoadAtOnce = 1024;
+    /// <summary>Up to this many closed blocks (about a quarter of a million postings, 1 MB) it is faster to load all in one round trip
+    /// than to find out first which ones matter.</summary>
+    internal int LoadAtOnce { get; init; } = 1024;
 
     /// <summary>The k best matches, best first; equal scores by ascending id. Empty for a query without a positive word.</summary>
     /// <exception cref="InvalidOperationException">The index was made with another language or other field weights.</exception>
@@ -73,18 +73,18 @@ public sealed partial class LexicalIndex
         }
 
         BlockMaxSearch.Condition Condition((int[] Terms, bool TagOnly) c) => new([.. c.Terms.SelectMany(t => cursors[t])], c.TagOnly);
-        return new(reader, [.. plan.Scored.SelectMany(t => cursors[t])], [.. plan.Must.Select(Condition)], [.. plan.Not.Select(Condition)], terms.Length);
+        return new(reader, [.. plan.Scored.SelectMany(t => cursors[t])], [.. plan.Must.Select(Condition)], [.. plan.Not.Select(Condition)], terms.Length, LoadAtOnce);
     }
 
     /// <summary>Runs one query, loading only the blocks that can matter.</summary>
-    private sealed class Evaluation(LexicalReader reader, PostingCursor[] scored, BlockMaxSearch.Condition[] must, BlockMaxSearch.Condition[] not, int terms)
+    private sealed class Evaluation(LexicalReader reader, PostingCursor[] scored, BlockMaxSearch.Condition[] must, BlockMaxSearch.Condition[] not, int terms, int loadAtOnce)
     {
         public async Task<List<LexicalHit>> BestAsync(int k, CancellationToken ct)
         {
             var floor = 0.0;
             var excluding = not.SelectMany(c => c.Cursors);
             var all = scored.Concat(must.SelectMany(c => c.Cursors)).Concat(excluding).Distinct().Where(c => !c.Loaded).ToList();
-            if (all.Sum(c => (long)c.Closed) <= LoadAtOnce)
+            if (all.Sum(c => (long)c.Closed) <= loadAtOnce)
             {
                 await reader.LoadAsync([.. all.Select(c => (c, (IReadOnlyCollection<int>?)null))], ct);
             }
@@ -119,7 +119,7 @@ public sealed partial class LexicalIndex
             {
                 List<(PostingCursor, IReadOnlyCollection<int>?)> load = [];
                 var blocks = 0L;
-                while (rest > 0 && (load.Count == 0 || order[rest - 1].Loaded || blocks + order[rest - 1].Closed <= LoadAtOnce / 2))
+                while (rest > 0 && (load.Count == 0 || order[rest - 1].Loaded || blocks + order[rest - 1].Closed <= loadAtOnce / 2))
                 {
                     var cursor = order[--rest];
                     blocks += cursor.Loaded ? 0 : cursor.Closed;
