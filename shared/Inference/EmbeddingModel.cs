@@ -1,0 +1,107 @@
+using ImageSearch.Imaging;
+using ImageSearch.Models;
+
+namespace ImageSearch.Inference;
+
+/// <summary>
+/// A text tower and a picture tower in one space, opened from a manifest. Each tower is loaded when it is first needed: a query service without pictures never loads the
+/// picture tower. Thread-safe.
+/// </summary>
+public sealed class EmbeddingModel : IDisposable
+{
+    private readonly EmbeddingManifest embedding;
+    private readonly Lazy<TextEncoder> text;
+    private readonly Lazy<IPictureEmbedder> pictures;
+    private readonly Lazy<MicroBatcher<PictureTensor, PictureEmbedding>> batcher;
+    private readonly Lazy<Tagger?> tagger;
+
+    private EmbeddingModel(ModelManifest manifest, ModelsOptions options)
+    {
+        Manifest = manifest;
+        embedding = EmbeddingManifest.Read(manifest);
+        text = new(() => new TextEncoder(manifest, embedding, options));
+        pictures = new(() => embedding.Source == EmbeddingSource.Latents ? new LatentAdapter(manifest, embedding, options) : new ClipImageEncoder(manifest, embedding, options));
+        batcher = new(() => new(pictures.Value.Embed, t => (t.Channels, t.Height, t.Width), pictures.Value.MaxBatch, TimeSpan.FromMilliseconds(embedding.Batch.DelayMilliseconds)));
+        tagger = new(() => manifest.Files.ContainsKey("tags") ? new Tagger(manifest.PathOf("tags")) : null);
+    }
+
+    public ModelManifest Manifest { get; }
+
+    public string Name => Manifest.Name;
+
+    /// <summary><c>name/version</c>, the key under which vectors are stored.</summary>
+    public string Id => Manifest.Id;
+
+    public int Dimensions => embedding.Dimensions;
+
+    public EmbeddingSource Source => embedding.Source;
+
+    /// <summary>Text tower.</summary>
+    /// <exception cref="ModelException">The manifest has no text side, or a tokenizer that is not read here.</exception>
+    public TextEncoder Text => text.Value;
+
+    /// <summary>Picture tower.</summary>
+    /// <exception cref="ModelException">The file is missing or does not fit the manifest.</exception>
+    public IPictureEmbedder Pictures => pictures.Value;
+
+    /// <summary>Factor of cosines before a softmax over texts; 100 for CLIP.</summary>
+    public float LogitScale => embedding.LogitScale;
+
+    /// <summary>Added after the scale (sigmoid losses); 0 otherwise.</summary>
+    public float LogitBias => embedding.LogitBias;
+
+    /// <summary>Mean of many vectors: binary codes are signs of (vector - mean). Null when the manifest has none; centre on the stored vectors' own mean then.</summary>
+    public IReadOnlyList<float>? Mean => embedding.Mean;
+
+    /// <summary>Tags from class logits; null when the model has no tags.json.</summary>
+    public Tagger? Tagger => tagger.Value;
+
+    /// <summary>Opens <c>Models:Embedding</c>, or another model of the folder by id.</summary>
+    /// <exception cref="ModelException">Missing, damaged, or not an embedding model.</exception>
+    public static EmbeddingModel Open(ModelsOptions options, string? id = null) => Open(ModelManifest.Load(options.Directory, id ?? options.Embedding), options);
+
+    /// <inheritdoc cref="Open(ModelsOptions, string?)"/>
+    public static EmbeddingModel Open(ModelManifest manifest, ModelsOptions options)
+    {
+        manifest.VerifyFiles();
+        return new EmbeddingModel(manifest, options);
+    }
+
+    /// <summary>Latents of one picture to its embedding, batched with concurrent calls.</summary>
+    /// <exception cref="InvalidOperationException">The model reads pixels.</exception>
+    /// <exception cref="InvalidDataException">The network fails on these latents; others of the batch are not affected.</exception>
+    public Task<PictureEmbedding> EmbedLatentsAsync(LatentInput latents, CancellationToken cancellationToken = default) => Source == EmbeddingSource.Latents
+        ? RunAsync(latents, cancellationToken)
+        : throw new InvalidOperationException($"Model {Id} reads pixels; decode the picture and call EmbedPictureAsync.");
+
+    /// <summary>Pixels of one picture to its embedding, batched with concurrent calls.</summary>
+    /// <exception cref="InvalidOperationException">The model reads latents.</exception>
+    /// <exception cref="InvalidDataException">The network fails on this picture; others of the batch are not affected.</exception>
+    public Task<PictureEmbedding> EmbedPictureAsync(Picture picture, CancellationToken cancellationToken = default) => Source == EmbeddingSource.Pixels
+        ? RunAsync(((ClipImageEncoder)pictures.Value).Prepare(picture), cancellationToken)
+        : throw new InvalidOperationException($"Model {Id} reads the codec's latents; encode the picture and call EmbedLatentsAsync.");
+
+    public void Dispose()
+    {
+        if (batcher.IsValueCreated)
+        {
+            batcher.Value.Dispose();
+        }
+
+        if (pictures.IsValueCreated)
+        {
+            pictures.Value.Dispose();
+        }
+
+        if (text.IsValueCreated)
+        {
+            text.Value.Dispose();
+        }
+    }
+
+    private async Task<PictureEmbedding> RunAsync(PictureTensor input, CancellationToken cancellationToken)
+    {
+        var result = await batcher.Value.RunAsync(input, cancellationToken).ConfigureAwait(false);
+        return result with { Vector = UnitVectors.Normalise(result.Vector) };
+    }
+}
