@@ -110,7 +110,7 @@ stop_ceph() {
 }
 
 write_ceph_conf() {
-  local data=$1 osd_ports=$((${PORT[base]} + OSD_OFFSET)) gigabytes
+  local data=$1 base=${PORT[base]} gigabytes
   # The store's file is sparse: it may grow to what the disk had free at the first start, at most 512 GiB.
   gigabytes=$(df -Pk "$data" | awk 'NR==2 {print int($4 / 1048576)}')
   [ -s "$data/size" ] || echo $((gigabytes < 512 ? gigabytes : 512)) >"$data/size"
@@ -132,8 +132,8 @@ ms_service_mode = crc
 ms_mon_service_mode = crc
 ms_mon_cluster_mode = crc
 ms_bind_msgr1 = false
-ms_bind_port_min = $osd_ports
-ms_bind_port_max = $((${PORT[base]} + PORT_BLOCK - 1))
+ms_bind_port_min = $((base + OSD_OFFSET))
+ms_bind_port_max = $((base + PORT_BLOCK - 1))
 ms_async_op_threads = 1
 run_dir = /data/ceph/run
 crash_dir = /data/ceph/run

@@ -1,0 +1,90 @@
+# shellcheck shell=bash
+# `demo`: the system, pictures in it, and a few searches.
+
+# Debian packages with freely licensed pictures; their licence files are kept beside the pictures.
+PICTURE_PACKAGES=(tuxpaint-stamps-default ukui-wallpapers)
+PICTURES=$CACHE/pictures-1
+# Photographs among the stamps; the rest of that package is drawings and symbols.
+STAMP_FOLDERS=(animals food plants vehicles space household naturalforces seasonal)
+SEARCHES=('a bird' 'a fruit' 'a flower' 'a car or another vehicle')
+
+# demo [FOLDER] [--exit]
+demo() {
+  local folder='' stop=no argument query
+  for argument in "$@"; do
+    case $argument in
+      --exit) stop=yes ;;
+      -*) die "usage: ./imagesearch demo [FOLDER] [--exit]" ;;
+      *) [ -z "$folder" ] || die "usage: ./imagesearch demo [FOLDER] [--exit]"; folder=$argument ;;
+    esac
+  done
+  [ -z "$folder" ] || [ -d "$folder" ] || die "$folder is not a folder"
+  # Interrupted, everything is as far as it came: whatever is in the store is still worked off, and `demo` can be repeated.
+  trap 'demo_interrupted '"$stop" INT TERM
+  up
+  if [ -z "$folder" ]; then
+    need_pictures
+    folder=$PICTURES
+  fi
+  cli add "$folder" --wait
+  for query in "${SEARCHES[@]}"; do
+    printf '\n$ ./imagesearch search "%s"\n' "$query"
+    cli search "$query" -k 3
+  done
+  trap - INT TERM
+  if [ "$stop" = yes ]; then
+    down
+    say "Stopped; ./imagesearch up brings it back with its pictures."
+  else
+    echo
+    show_addresses
+  fi
+}
+
+demo_interrupted() {
+  trap '' INT TERM
+  say ''
+  if [ "$1" = yes ]; then
+    unlock_state
+    say 'Interrupted; stopping ...'
+    down
+  else
+    say 'Interrupted. What was added stays; ./imagesearch demo goes on from here, ./imagesearch down stops everything.'
+  fi
+  exit 130
+}
+
+# Fetches the packages into the cache and keeps their pictures only.
+need_pictures() {
+  [ ! -d "$PICTURES" ] || return 0
+  need_command apt-get 'The demo pictures come from Debian packages. Name a folder of your own: ./imagesearch demo FOLDER'
+  need_command dpkg-deb 'The demo pictures come from Debian packages. Name a folder of your own: ./imagesearch demo FOLDER'
+  need_space "$CACHE" 2
+  local work=$CACHE/pictures.partial folder
+  say 'Fetching the demo pictures from Debian (once, 190 MB) ...'
+  rm -rf "$work"
+  mkdir -p "$work"/{deb,all,new}
+  download_packages "$work/deb" >"$STATE/logs/pictures.log" 2>&1 || fail_with_log pictures 'the demo pictures could not be fetched'
+  for folder in "$work"/deb/*.deb; do dpkg-deb -x "$folder" "$work/all"; done
+  copy_pictures "$work/all/usr/share" "$work/new"
+  mv "$work/new" "$PICTURES"
+  rm -rf "$work"
+}
+
+# apt's own download user needs the folder writable; as root without it apt only warns, so its owner is set where it exists.
+download_packages() {
+  ! id _apt >/dev/null 2>&1 || [ "$(id -u)" != 0 ] || chown _apt "$1"
+  cd "$1" && { apt-get download "${PICTURE_PACKAGES[@]}" || { apt-get update && apt-get download "${PICTURE_PACKAGES[@]}"; }; }
+}
+
+# copy_pictures SHARE TARGET
+copy_pictures() {
+  local share=$1 target=$2 folder package
+  for folder in "${STAMP_FOLDERS[@]}"; do
+    (cd "$share/tuxpaint/stamps" && find "$folder" -name '*.png' -size +30k ! -path '*cartoon*' -exec cp --parents {} "$target" \;)
+  done
+  mkdir -p "$target/backgrounds"
+  # Without the largest: they show patterns.
+  find "$share/backgrounds" \( -name '*.png' -o -name '*.jpg' \) -size -2M -exec cp {} "$target/backgrounds" \;
+  for package in "${PICTURE_PACKAGES[@]}"; do cp "$share/doc/$package/copyright" "$target/$package.copyright.txt"; done
+}

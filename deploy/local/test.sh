@@ -1,0 +1,99 @@
+# shellcheck shell=bash
+# `test`: throw-away servers in .imagesearch/test, every test project one after the other, and one line at the end.
+
+PASSED=0 FAILED=0
+
+# run_tests [PROJECT]: the name of a folder under tests/, or all
+run_tests() {
+  local filter=${1:-} project projects=()
+  # Test servers must not be the user's: what the environment names is for `up`.
+  unset IMAGESEARCH_POSTGRES IMAGESEARCH_RABBITMQ IMAGESEARCH_RABBITMQ_MANAGEMENT IMAGESEARCH_S3_ENDPOINT
+  for project in "$CHECKOUT"/tests/*/*.csproj; do
+    grep -q 'Microsoft.NET.Test.Sdk' "$project" || continue
+    if [ -z "$filter" ] || [ "$(basename "$(dirname "$project")")" = "$filter" ]; then projects+=("$project"); fi
+  done
+  [ ${#projects[@]} -gt 0 ] || die "there is no test project '$filter'; there are: $(cd "$CHECKOUT/tests" && printf '%s ' */)"
+
+  lock_state
+  need_build_tools
+  need_browser "${projects[@]}"
+  build_everything
+  unlock_state
+  STATE=$CHECKOUT/.imagesearch/test
+  lock_state
+  stop_servers
+  rm -rf "$STATE"/{data,logs,run,results}
+  trap stop_test_servers EXIT
+  trap 'exit 130' INT TERM
+  allot_ports
+  # Their data lives as long as the tests: nothing needs to survive a power cut.
+  DURABLE=no
+  start_servers
+  set -a
+  eval "$(server_addresses IMAGESEARCH_TEST_)"
+  IMAGESEARCH_TEST_MODELS=$CHECKOUT/models
+  set +a
+  for project in "${projects[@]}"; do run_project "$project"; done
+  [ -n "$filter" ] || check_format
+  stop_test_servers
+  trap - EXIT
+  printf '%d passed, %d failed\n' "$PASSED" "$FAILED"
+  [ "$FAILED" = 0 ] && [ "$PASSED" -gt 0 ]
+}
+
+stop_test_servers() {
+  stop_servers
+  rm -rf "$STATE/data"
+}
+
+# need_browser PROJECT...: page tests drive Debian's chromium
+need_browser() {
+  grep -ql 'Microsoft.Playwright' "$@" || return 0
+  [ -n "${IMAGESEARCH_TEST_CHROMIUM:-}" ] || need_packages chromium
+  export IMAGESEARCH_TEST_CHROMIUM=${IMAGESEARCH_TEST_CHROMIUM:-/usr/bin/chromium}
+}
+
+# A project that hangs or ends without a report counts as one failed test; so does a skipped test.
+run_project() {
+  local project=$1 name report counters total passed log
+  name=$(basename "$(dirname "$project")")
+  report=$STATE/results/$name.trx
+  log=$STATE/logs/test-$name.log
+  local started=$EPOCHSECONDS
+  timeout -k 10 "${IMAGESEARCH_TEST_TIMEOUT:-900}" dotnet test "$project" -c Release --no-build --nologo \
+    --logger "trx;LogFileName=$report" --logger 'console;verbosity=minimal' >"$log" 2>&1 9>&- || true
+  if grep -q 'No test is available' "$log"; then
+    say "$name: no tests"
+    return
+  fi
+  counters=$(grep -o '<Counters [^>]*' "$report" 2>/dev/null | head -n 1) || counters=
+  total=$(attribute total "$counters")
+  passed=$(attribute passed "$counters")
+  if [ "$total" = 0 ] || ! grep -q '<ResultSummary outcome="\(Completed\|Passed\)"' "$report" && [ "$total" = "$passed" ]; then
+    # Ran to no end, or aborted after tests that had passed
+    total=$((total + 1))
+  fi
+  PASSED=$((PASSED + passed))
+  FAILED=$((FAILED + total - passed))
+  say "$name: $passed passed, $((total - passed)) failed ($((EPOCHSECONDS - started)) s)"
+  [ "$total" = "$passed" ] || sed -n '/\[FAIL\]\|\[SKIP\]\|Failed \|Error Message\|Stack Trace\|error\|aborted/,+6p' "$log" | head -n 120 >&2
+}
+
+# attribute NAME TEXT: its number, or 0
+attribute() {
+  local value
+  value=$(sed -n "s/.* $1=\"\([0-9]*\)\".*/\1/p" <<<"$2")
+  printf '%d' "${value:-0}"
+}
+
+check_format() {
+  local log=$STATE/logs/format.log
+  if (cd "$CHECKOUT" && dotnet format ImageSearch.sln --verify-no-changes --no-restore --include services/ shared/ tools/ tests/ >"$log" 2>&1 9>&-); then
+    PASSED=$((PASSED + 1))
+    say 'Format: 1 passed, 0 failed'
+  else
+    FAILED=$((FAILED + 1))
+    say 'Format: 0 passed, 1 failed (dotnet format puts it right)'
+    head -n 20 "$log" >&2
+  fi
+}

@@ -30,14 +30,14 @@ down() {
 }
 
 show_addresses() {
-  # shellcheck source=/dev/null
   (
+    # shellcheck source=/dev/null
     . "$STATE/env"
     cat <<END
 ImageSearch is running.
   Search page      http://127.0.0.1:${PORT[query]}/
   Upload           ./imagesearch add FILE-OR-FOLDER...   or POST http://127.0.0.1:${PORT[ingest]}/images
-  Object store     $ObjectStore__Endpoint (S3, bucket $ObjectStore__UploadBucket; keys in .imagesearch/env)
+  Object store     ${ObjectStore__Endpoint:-} (S3, bucket ${ObjectStore__UploadBucket:-}; keys in .imagesearch/env)
   Operator         http://127.0.0.1:${PORT[operator]}/
   Search           ./imagesearch search "a dog on the beach"
   Stop             ./imagesearch down
@@ -50,7 +50,7 @@ logs() {
   local name=${1:-}
   if [ -z "$name" ] || [ ! -e "$STATE/logs/$name.log" ]; then
     say "usage: ./imagesearch logs NAME [-f]   where NAME is one of"
-    (cd "$STATE/logs" 2>/dev/null && for name in *.log; do [ ! -e "$name" ] || printf '  %s\n' "${name%.log}"; done) >&2
+    find "$STATE/logs" -name '*.log' -printf '%f\n' 2>/dev/null | sort | sed 's/^/  /; s/\.log$//' >&2
     return 2
   fi
   shift
