@@ -9,7 +9,15 @@ public static class OnnxSessions
     /// <param name="threads">Intra-op threads; 0 means one per core.</param>
     /// <param name="provider"><c>cpu</c> or <c>cuda</c>.</param>
     /// <exception cref="ModelException">The file or the provider cannot be loaded.</exception>
-    public static InferenceSession Open(string path, int threads = 0, string provider = "cpu")
+    public static InferenceSession Open(string path, int threads = 0, string provider = "cpu") =>
+        Open(options => new InferenceSession(path, options), path, threads, provider);
+
+    /// <summary>Opens a graph that is in memory, for instance with constants patched; <paramref name="name"/> is for the error message.</summary>
+    /// <exception cref="ModelException">The graph or the provider cannot be loaded.</exception>
+    public static InferenceSession Open(byte[] graph, string name, int threads = 0, string provider = "cpu") =>
+        Open(options => new InferenceSession(graph, options), name, threads, provider);
+
+    private static InferenceSession Open(Func<SessionOptions, InferenceSession> open, string name, int threads, string provider)
     {
         using var options = new SessionOptions
         {
@@ -28,11 +36,11 @@ public static class OnnxSessions
                 options.AppendExecutionProvider_CUDA();
             }
 
-            return new InferenceSession(path, options);
+            return open(options);
         }
         catch (OnnxRuntimeException e)
         {
-            throw new ModelException($"ONNX Runtime cannot open {path} with provider '{provider}': {e.Message}", e);
+            throw new ModelException($"ONNX Runtime cannot open {name} with provider '{provider}': {e.Message}", e);
         }
     }
 }

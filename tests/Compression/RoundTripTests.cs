@@ -1,0 +1,138 @@
+using ImageSearch.Imaging;
+
+namespace ImageSearch.Compression.Tests;
+
+public class RoundTripTests(TestModel model) : IClassFixture<TestModel>
+{
+    [Theory]
+    [InlineData(1, 1)]
+    [InlineData(1, 70)]
+    [InlineData(64, 1)]
+    [InlineData(17, 3)]
+    [InlineData(64, 64)]
+    [InlineData(65, 129)]
+    [InlineData(300, 200)]
+    [InlineData(3000, 50)]
+    public void Every_size_comes_back_looking_the_same(int width, int height)
+    {
+        var picture = TestModel.Picture(width, height);
+        var stream = model.Codec.Encode(picture, 6);
+        var back = model.Codec.Decode(stream);
+        Assert.Equal((width, height, 3), (back.Width, back.Height, back.Channels));
+        Assert.True(TestModel.Psnr(picture, back) > (width * height < 100 ? 20 : 30), $"{TestModel.Psnr(picture, back):f1} dB");
+    }
+
+    [Fact]
+    public void Alpha_comes_back_exactly()
+    {
+        var picture = TestModel.Picture(130, 70, 4);
+        var back = model.Codec.Decode(model.Codec.Encode(picture));
+        Assert.Equal(4, back.Channels);
+        Assert.Equal(picture.Pixels.Where((_, i) => i % 4 == 3), back.Pixels.Where((_, i) => i % 4 == 3));
+        Assert.True(TestModel.Psnr(picture, back) > 25);
+    }
+
+    [Fact]
+    public void More_quality_gives_more_bytes_and_less_error()
+    {
+        var picture = TestModel.Picture(256, 192);
+        var results = new[] { 1f, 2.5f, 4f, 5.75f, 8f }.Select(q => model.Codec.Encode(picture, q)).Select(s => (s.Length, Psnr: TestModel.Psnr(picture, model.Codec.Decode(s)))).ToList();
+        Assert.Equal(results.OrderBy(r => r.Length), results);
+        Assert.Equal(results.OrderBy(r => r.Psnr), results);
+    }
+
+    [Fact]
+    public void Tiles_leave_no_seam()
+    {
+        // 2112 x 128 is cut into three tiles; the same strip in one tile must give the same latents but for float rounding.
+        var picture = TestModel.Picture(2112, 128);
+        var whole = model.Codec.Analyze(picture);
+        var part = model.Codec.Analyze(picture.Crop(512, 0, 512, 128));
+        var (worst, range) = (0f, 0f);
+        for (var c = 0; c < whole.Channels; c++)
+        {
+            for (var r = 0; r < whole.Height; r++)
+            {
+                // The strip was cut out of the picture, so only its middle sees the same surroundings.
+                for (var q = 4; q < part.Width - 4; q++)
+                {
+                    var v = whole.Values[(((c * whole.Height) + r) * whole.Width) + q + 32];
+                    worst = Math.Max(worst, Math.Abs(v - part.Values[(((c * part.Height) + r) * part.Width) + q]));
+                    range = Math.Max(range, Math.Abs(v));
+                }
+            }
+        }
+
+        Assert.True(worst < range * 1e-4f, $"{worst} of {range}");
+    }
+
+    [Fact]
+    public void A_large_picture_carries_a_preview_for_search()
+    {
+        var picture = TestModel.Picture(1200, 300);
+        var stream = model.Codec.Encode(picture, 6);
+        var header = LicStream.ReadHeader(stream);
+        Assert.Equal(new LicPreview(384, 96, 4), header.Preview);
+        Assert.Equal((1200, 300, 3, 6f), (header.Width, header.Height, header.Channels, header.Quality));
+        Assert.Equal(stream.Length, header.TotalBytes);
+        Assert.Equal(1, header.ModelId);
+
+        var latents = model.Codec.DecodeLatents(stream);
+        Assert.Equal((192, 6, 24), (latents.Channels, latents.Height, latents.Width));
+        Assert.Equal((384, 96), (model.Codec.DecodePreview(stream).Width, model.Codec.DecodePreview(stream).Height));
+    }
+
+    [Fact]
+    public void Decoded_latents_are_those_of_analysis_but_for_quantisation()
+    {
+        var picture = TestModel.Picture(300, 200);
+        var analysed = model.Codec.Analyze(picture, 8);
+        var decoded = model.Codec.DecodeLatents(model.Codec.Encode(picture, 8));
+        Assert.Equal((analysed.Height, analysed.Width), (decoded.Height, decoded.Width));
+        Assert.Equal((13, 19), (decoded.Height, decoded.Width));
+        double cross = 0, a = 0, b = 0;
+        for (var i = 0; i < analysed.Values.Length; i++)
+        {
+            cross += analysed.Values[i] * decoded.Values[i];
+            a += analysed.Values[i] * analysed.Values[i];
+            b += decoded.Values[i] * decoded.Values[i];
+        }
+
+        Assert.True(cross / Math.Sqrt(a * b) > 0.9, $"cosine {cross / Math.Sqrt(a * b)}");
+    }
+
+    [Fact]
+    public async Task Concurrent_calls_give_the_same_bytes()
+    {
+        var pictures = Enumerable.Range(0, 6).Select(i => TestModel.Picture(100 + (20 * i), 90, 3, i)).ToList();
+        var alone = pictures.Select((p, i) => model.Codec.Encode(p, 1 + i)).ToList();
+        var together = await Task.WhenAll(pictures.Select((p, i) => Task.Run(() => model.Codec.Encode(p, 1 + i))));
+        Assert.Equal(alone, together);
+    }
+
+    [Fact]
+    public void Real_bytes_are_within_one_percent_of_the_entropy()
+    {
+        // Gaussian-like symbols of every table: what the range coder adds to the information content of the tables.
+        var tables = TestModel.Entropy.ScaleTables;
+        var random = new Random(3);
+        var encoder = new RangeEncoder();
+        double bits = 0;
+        for (var i = 0; i < 40_000; i++)
+        {
+            var (table, n) = (i % 64, (int)Math.Round((random.NextDouble() + random.NextDouble() - 1) * Math.Exp((i % 64) / 14.0) * 0.2));
+            bits += tables.Bits(table, n);
+            tables.Encode(encoder, table, n);
+        }
+
+        var bytes = encoder.Finish().Length;
+        Assert.InRange(bytes, bits / 8, (bits / 8 * 1.0005) + 1);
+    }
+
+    [Theory]
+    [InlineData(0.9f)]
+    [InlineData(8.1f)]
+    [InlineData(float.NaN)]
+    public void Qualities_outside_the_scale_are_refused(float quality) =>
+        Assert.Throws<ArgumentOutOfRangeException>(() => model.Codec.Encode(TestModel.Picture(8, 8), quality));
+}
