@@ -1,1 +1,30 @@
-return 0;
+using System.CommandLine;
+using ImageSearch.Cli;
+using ImageSearch.Cli.Pipeline;
+using ImageSearch.Models;
+using Npgsql;
+
+var root = new RootCommand("ImageSearch: store pictures small and find them by meaning.")
+{
+    ProvisionCommand.Create(),
+    AddCommand.Create(),
+};
+
+try
+{
+    return await root.Parse(args).InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
+}
+catch (Exception e) when (e is CliException or ModelException or InvalidOperationException)
+{
+    Console.Error.WriteLine(e.Message);
+    return 1;
+}
+catch (Exception e) when (e is NpgsqlException or HttpRequestException or RabbitMQ.Client.Exceptions.BrokerUnreachableException or Amazon.Runtime.AmazonServiceException)
+{
+    Console.Error.WriteLine($"A server does not answer: {e.GetBaseException().Message} `./imagesearch status` shows which runs; `./imagesearch up` starts what is missing.");
+    return 1;
+}
+catch (OperationCanceledException)
+{
+    return 130;
+}
