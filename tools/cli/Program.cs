@@ -1,5 +1,6 @@
 using System.CommandLine;
 using ImageSearch.Cli;
+using ImageSearch.Cli.Models;
 using ImageSearch.Cli.Pipeline;
 using ImageSearch.Models;
 using Npgsql;
@@ -8,6 +9,8 @@ var root = new RootCommand("ImageSearch: store pictures small and find them by m
 {
     ProvisionCommand.Create(),
     AddCommand.Create(),
+    SearchCommand.Create(),
+    ModelsCommand.Create(),
 };
 
 try
