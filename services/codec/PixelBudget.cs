@@ -1,16 +1,20 @@
 namespace ImageSearch.Codec;
 
 /// <summary>Lets pictures in as long as their pixels together stay within a budget; one that is larger than the budget is let in alone.</summary>
-public sealed class PixelBudget(long pixels)
+public sealed class PixelBudget
 {
     private readonly Lock gate = new();
     private readonly LinkedList<(long Cost, TaskCompletionSource Entered)> waiting = [];
-    private long free = pixels;
+    private readonly long total;
+    private long free;
+
+    /// <param name="pixels">Pixels in work at once.</param>
+    public PixelBudget(long pixels) => (total, free) = (pixels, pixels);
 
     /// <returns>Gives the pixels back when disposed.</returns>
     public async Task<IDisposable> EnterAsync(long cost, CancellationToken ct)
     {
-        cost = Math.Clamp(cost, 1, pixels);
+        cost = Math.Clamp(cost, 1, total);
         var entered = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         LinkedListNode<(long, TaskCompletionSource)> node;
         lock (gate)
