@@ -115,6 +115,31 @@ public class HostileFileTests
         Assert.InRange(DecodeTests.MeanDifference(picture, ImageFiles.Decode(file)), 0, 6);
     }
 
+    [Fact]
+    public void Huge_metadata_is_carried_past_the_pixels()
+    {
+        // 250 ICC segments of 64 KB and as many of EXIF, all garbage: 32 MB before a picture of 32 x 32.
+        var picture = TestFiles.Gradient(32, 32);
+        var jpeg = TestFiles.Make("jpeg", picture);
+        var file = new MemoryStream();
+        file.Write(jpeg.AsSpan(0, 2));
+        var body = new byte[65_000];
+        for (var i = 1; i <= 250; i++)
+        {
+            "ICC_PROFILE\0"u8.CopyTo(body);
+            (body[12], body[13]) = ((byte)i, 250);
+            Segment(0xE2);
+            "Exif\0\0II*\0"u8.CopyTo(body);
+            Segment(0xE1);
+        }
+
+        file.Write(jpeg.AsSpan(2));
+        Assert.Equal(32, ImageFiles.Probe(file.ToArray()).Width);
+        Assert.InRange(DecodeTests.MeanDifference(picture, ImageFiles.Decode(file.ToArray())), 0, 6);
+
+        void Segment(byte marker) => file.Write([0xFF, marker, (byte)((body.Length + 2) >> 8), (byte)(body.Length + 2), .. body]);
+    }
+
     [Theory, MemberData(nameof(Formats))]
     public void Mutated_files_decode_or_are_refused(string format)
     {
