@@ -30,10 +30,12 @@ public sealed record ImageLimits(
 
     internal void CheckHeader(int width, int height, int frames)
     {
-        if ((long)width * height > MaxPixels || Math.Max(width, height) > MaxSide)
+        // An array holds 2 GB, 4 bytes a pixel.
+        var maxPixels = Math.Min(MaxPixels, 500_000_000);
+        if ((long)width * height > maxPixels || Math.Max(width, height) > MaxSide)
         {
             throw new PictureException(PictureError.TooLarge,
-                $"The picture has {width} x {height} pixels; {MaxPixels:N0} pixels with sides up to {MaxSide:N0} are allowed. Scale it down and try again.");
+                $"The picture has {width} x {height} pixels; {maxPixels:N0} pixels with sides up to {MaxSide:N0} are allowed. Scale it down and try again.");
         }
 
         if (frames > MaxFrames)

@@ -43,10 +43,14 @@ public sealed class Tagger
         minClasses = definitions.Max(d => d.Classes.Max()) + 1;
     }
 
-    /// <returns>Tags over their threshold, best first, at most <see cref="MaxTags"/>.</returns>
+    /// <returns>
+    /// Tags over their threshold, at most <see cref="MaxTags"/>: the most specific ones by score, each followed by the general ones that contain it (dog, animal, grass). By score
+    /// alone the general words would always come first, for their posteriors are sums.
+    /// </returns>
     public IReadOnlyList<Tag> Tags(PictureEmbedding embedding) => Tags(embedding.ClassLogits
         ?? throw new ModelException("The embedding carries no class logits; the model's manifest must name latents.classLogits for tags."));
 
+    /// <inheritdoc cref="Tags(PictureEmbedding)"/>
     public IReadOnlyList<Tag> Tags(ReadOnlySpan<float> classLogits)
     {
         if (classLogits.Length < minClasses)
@@ -56,14 +60,17 @@ public sealed class Tagger
 
         var posterior = new float[classLogits.Length];
         TensorPrimitives.SoftMax(classLogits, posterior);
-        return [.. definitions
-            .Select(d => (Tag: new Tag(d.Name, Math.Min(1, d.Classes.Sum(c => posterior[c]))), d.Threshold, Width: d.Classes.Length))
-            .Where(t => t.Tag.Score >= t.Threshold)
-            .OrderByDescending(t => t.Tag.Score).ThenBy(t => t.Width).ThenBy(t => t.Tag.Name, StringComparer.Ordinal)
-            .Take(MaxTags).Select(t => t.Tag)];
+        var held = definitions
+            .Select(d => (d.Name, Score: Math.Min(1, d.Classes.Sum(c => posterior[c])), d.Threshold, Classes: d.Classes.ToHashSet()))
+            .Where(t => t.Score >= t.Threshold)
+            .OrderByDescending(t => t.Score).ThenBy(t => t.Name, StringComparer.Ordinal).ToArray();
+        return [.. held
+            .Where(t => !held.Any(other => other.Classes.IsProperSubsetOf(t.Classes)))
+            .SelectMany(t => held.Where(other => other.Classes.IsProperSupersetOf(t.Classes)).OrderBy(other => other.Classes.Count).Prepend(t))
+            .Select(t => new Tag(t.Name, t.Score)).Distinct().Take(MaxTags)];
     }
 
-    /// <summary>A phrase for captions, the surest words first, for instance "dog, animal, grass". Empty without tags.</summary>
+    /// <summary>A phrase for captions, for instance "dog, animal, grass". Empty without tags.</summary>
     public string Caption(IReadOnlyList<Tag> tags, int words = 6) => string.Join(", ", tags.Take(words).Select(t => t.Name));
 
     private sealed record TagsFile(TagDefinition[] Tags);

@@ -89,12 +89,12 @@ public class PictureTowerTests
         using var model = EmbeddingModel.Open(Fixtures.Adapter(folder), Fixtures.Options);
         var tagger = model.Tagger!;
 
-        // Posteriors 0.5, 0.3 and 0.2.
-        float[] logits = [MathF.Log(5), MathF.Log(3), MathF.Log(2)];
+        // Posteriors 0.4, 0.25 and 0.35.
+        float[] logits = [MathF.Log(8), MathF.Log(5), MathF.Log(7)];
         var tags = tagger.Tags(new PictureEmbedding([1], logits));
-        Assert.Equal(["animal", "dog"], tags.Select(t => t.Name));
-        Assert.Equal([0.8f, 0.5f], tags.Select(t => MathF.Round(t.Score, 5)));
-        Assert.Equal("animal, dog", tagger.Caption(tags));
+        Assert.Equal(["dog", "animal", "car"], tags.Select(t => t.Name));
+        Assert.Equal([0.4f, 0.65f, 0.35f], tags.Select(t => MathF.Round(t.Score, 5)));
+        Assert.Equal("dog, animal", tagger.Caption(tags, 2));
         Assert.Equal(["car"], tagger.Tags([0, 0, 9]).Select(t => t.Name));
         Assert.Throws<ModelException>(() => tagger.Tags([1, 2]));
         Assert.Throws<ModelException>(() => tagger.Tags(new PictureEmbedding([1], null)));
