@@ -91,15 +91,22 @@ release_notification_queues() {
   "${IN_ROOT[@]}" >>"$STATE/logs/ceph_setup.log" 2>&1 || true
 }
 
+notification_queues() {
+  local ROOT_ENVIRONMENT=()
+  in_root ceph:ceph timeout 60 rados "${CEPH_CONF[@]}" -p default.rgw.log -N notif ls
+  "${IN_ROOT[@]}" 2>>"$STATE/logs/ceph_setup.log" | sort
+}
+
 # The gateway looks for new notification queues every 30 s (fixed in its source), but at once when it starts.
-# So it is started again after buckets were provisioned for the first time.
-restart_rgw_after_first_provisioning() {
-  local data=$STATE/data/ceph
-  if running rgw && [ ! -e "$data/provisioned" ]; then
+# So it starts again when provisioning has made a queue that it does not know yet.
+let_rgw_see_new_queues() {
+  local data=$STATE/data/ceph queues ROOT_ENVIRONMENT=()
+  running rgw || return 0
+  queues=$(notification_queues) || return 0
+  if [ "$queues" != "$(cat "$data/queues" 2>/dev/null)" ]; then
     stop rgw
-    local ROOT_ENVIRONMENT=()
     start_rgw "$data"
-    touch "$data/provisioned"
+    printf '%s' "$queues" >"$data/queues"
   fi
 }
 

@@ -11,7 +11,7 @@ up() {
   start_servers
   write_settings
   cli provision >"$STATE/logs/provision.log" 2>&1 || fail_with_log provision 'the servers could not be provisioned'
-  restart_rgw_after_first_provisioning
+  let_rgw_see_new_queues
   if [ $# = 0 ]; then
     [ "$BUILT$SETTINGS_CHANGED" = nono ] || stop_services
     start_services
