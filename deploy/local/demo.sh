@@ -85,6 +85,6 @@ copy_pictures() {
   done
   mkdir -p "$target/backgrounds"
   # Without the largest: they show patterns.
-  find "$share/backgrounds" \( -name '*.png' -o -name '*.jpg' \) -size -2M -exec cp {} "$target/backgrounds" \;
+  find "$share/backgrounds" \( -name '*.png' -o -name '*.jpg' \) -size -2048k -exec cp {} "$target/backgrounds" \;
   for package in "${PICTURE_PACKAGES[@]}"; do cp "$share/doc/$package/copyright" "$target/$package.copyright.txt"; done
 }
