@@ -1,5 +1,6 @@
 using System.CommandLine;
 using ImageSearch.Cli;
+using ImageSearch.Cli.Codec;
 using ImageSearch.Cli.Models;
 using ImageSearch.Cli.Pipeline;
 using ImageSearch.Models;
@@ -10,6 +11,7 @@ var root = new RootCommand("ImageSearch: store pictures small and find them by m
     ProvisionCommand.Create(),
     AddCommand.Create(),
     SearchCommand.Create(),
+    CodecCommand.Create(),
     ModelsCommand.Create(),
 };
 
