@@ -1,13 +1,14 @@
 using ImageSearch.Catalog;
 using ImageSearch.Contracts;
 using ImageSearch.Hosting;
+using ImageSearch.Hosting.Security;
 using ImageSearch.Ingest;
 using ImageSearch.Ingest.S3Events;
 using ImageSearch.Ingest.Uploads;
 using MassTransit;
 using Microsoft.Extensions.Options;
 
-var builder = WebApplication.CreateBuilder(args).AddImageSearch("ingest");
+var builder = WebApplication.CreateBuilder(args).AddImageSearch("ingest").AddApiKeys(Scopes.Upload);
 builder.Services.AddSettings<IngestOptions>(IngestOptions.Section);
 builder.Services.AddSingleton<ImageCatalog>();
 builder.Services.AddScoped<ObjectSync>();
@@ -34,6 +35,7 @@ builder.Services.AddPipelineBus(
 
 var app = builder.Build();
 app.MapHealth();
+app.UseApiKeys(Scopes.Upload);
 app.MapOpenApi();
 app.MapUploads();
 return await app.RunServiceAsync();

@@ -3,6 +3,7 @@ using ImageSearch.Cli;
 using ImageSearch.Cli.Codec;
 using ImageSearch.Cli.Models;
 using ImageSearch.Cli.Pipeline;
+using ImageSearch.Cli.Security;
 using ImageSearch.Models;
 using Npgsql;
 
@@ -13,6 +14,7 @@ var root = new RootCommand("ImageSearch: store pictures small and find them by m
     SearchCommand.Create(),
     CodecCommand.Create(),
     ModelsCommand.Create(),
+    KeysCommand.Create(),
 };
 
 try
