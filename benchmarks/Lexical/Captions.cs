@@ -25,6 +25,29 @@ internal sealed class Captions(int vocabulary)
         return string.Join(' ', drawn);
     }
 
+    /// <summary>The postings that a document of the same make would have: per word its weighted frequency in units and whether it is a tag.</summary>
+    public (Dictionary<string, (int Frequency, bool Tagged)> Words, int Length) Frequencies(Random random, int[] units)
+    {
+        var document = Document(random);
+        Dictionary<string, (int Frequency, bool Tagged)> result = [];
+        var length = 0;
+        Count(document.Tags, units[0], true);
+        Count([document.Caption], units[1], false);
+        Count(document.CropCaptions, units[2], false);
+        Count([document.Name], units[3], false);
+        return (result, length);
+
+        void Count(IEnumerable<string> texts, int weight, bool tags)
+        {
+            foreach (var word in texts.SelectMany(t => t.Split(' ')))
+            {
+                var (frequency, tagged) = result.GetValueOrDefault(word);
+                result[word] = (frequency + weight, tagged || tags);
+                length += weight;
+            }
+        }
+    }
+
     private string Text(Random random, int count) => string.Join(' ', Enumerable.Range(0, count).Select(_ => Word(random)));
 
     private string Word(Random random)

@@ -10,11 +10,11 @@ using Npgsql;
 CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
 var server = Environment.GetEnvironmentVariable("IMAGESEARCH_TEST_POSTGRES") ?? throw new InvalidOperationException("IMAGESEARCH_TEST_POSTGRES is not set.");
 var sizes = args.Length > 0 ? args.Select(int.Parse).ToArray() : [10_000, 100_000];
-const int Writers = 4, IndexedAtMost = 30_000, Vocabulary = 60_000;
+const int Writers = 4, IndexedAtMost = 30_000, WholeAtMost = 200_000, Vocabulary = 60_000;
 var captions = new Captions(Vocabulary);
 
-Console.WriteLine("| documents | three words p50 ms | p99 ms | with +must p50 ms | p99 ms | phrase p50 ms | postings B/doc | texts B/doc | indexing docs/s, four writers | p50 ms while indexing |");
-Console.WriteLine("|---|---|---|---|---|---|---|---|---|---|");
+Console.WriteLine("| documents | three words p50 ms | p99 ms | processor ms (client + server) | +must p50 ms | p99 ms | phrase p50 ms | postings B/doc | tail's work space MB | texts B/doc | indexing docs/s, four writers | processor ms/doc | p50 ms while indexing |");
+Console.WriteLine("|---|---|---|---|---|---|---|---|---|---|---|---|---|");
 foreach (var size in sizes)
 {
     var name = $"lexical_benchmark_{size}";
@@ -32,23 +32,35 @@ foreach (var size in sizes)
         var index = new LexicalIndex(db, new());
 
         // The last documents are written one transaction each, as the captioner does; those before are filled in and built in bulk.
-        var indexed = Math.Min(size, IndexedAtMost);
+        var whole = size <= WholeAtMost;
+        var indexed = Math.Min(size, whole ? IndexedAtMost : IndexedAtMost / 3);
         await index.SearchAsync(LexicalQuery.Parse("warm"), 1);
-        if (size > indexed)
+        if (!whole)
+        {
+            await Bulk.FillPostingsAsync(db, captions, size - indexed);
+        }
+        else if (size > indexed)
         {
             await Bulk.FillAsync(db, captions, size - indexed, index.Options);
             await index.RebuildAsync();
         }
 
+        var processor = await ProcessorTime.OfAsync(db);
+        var start = processor.Now();
         var (rate, during) = await IndexAsync(db, index, size - indexed + 1, size);
+        var perDocument = Since(start, processor, indexed);
         await ExecuteAsync(db, "VACUUM (ANALYZE) lexical_terms");
         await ExecuteAsync(db, "VACUUM (ANALYZE) lexical_blocks");
+        await TimesAsync(index, 200, r => captions.Query(r));
+        start = processor.Now();
         var words = await TimesAsync(index, 1000, r => captions.Query(r));
+        var perQuery = Since(start, processor, words.Count);
         var must = await TimesAsync(index, 300, r => "+" + captions.Query(r));
-        var phrase = await TimesAsync(index, 100, r => $"\"{string.Join(' ', captions.Query(r).Split(' ').Take(2))}\"");
-        var postings = await SizeAsync(db, "lexical_terms", "lexical_blocks", "lexical_tail", "lexical_pending") / (double)size;
-        var texts = await SizeAsync(db, "lexical_documents") / (double)size;
-        Console.WriteLine($"| {size:N0} | {At(words, 0.5):F1} | {At(words, 0.99):F1} | {At(must, 0.5):F1} | {At(must, 0.99):F1} | {At(phrase, 0.5):F1} | {postings:F0} | {texts:F0} | {rate:F0} | {At(during, 0.5):F1} |");
+        var phrase = !whole ? [] : await TimesAsync(index, 100, r => $"\"{string.Join(' ', captions.Query(r).Split(' ').Take(2))}\"");
+        var postings = await SizeAsync(db, "lexical_terms", "lexical_blocks") / (double)size;
+        var tail = await SizeAsync(db, "lexical_tail", "lexical_pending") / 1e6;
+        var texts = await SizeAsync(db, "lexical_documents") / (double)(whole ? size : indexed);
+        Console.WriteLine($"| {size:N0} | {At(words, 0.5):F1} | {At(words, 0.99):F1} | {perQuery} | {At(must, 0.5):F1} | {At(must, 0.99):F1} | {At(phrase, 0.5):F1} | {postings:F0} | {tail:F0} | {texts:F0} | {rate:F0} | {perDocument} | {At(during, 0.5):F1} |");
     }
     finally
     {
@@ -101,18 +113,21 @@ static async Task<List<double>> TimesAsync(LexicalIndex index, int count, Func<R
 {
     var random = new Random(4711);
     List<double> times = [];
-    for (var i = -count / 5; i < count; i++)
+    for (var i = 0; i < count; i++)
     {
         var parsed = LexicalQuery.Parse(query(random));
         var start = Stopwatch.GetTimestamp();
         await index.SearchAsync(parsed, 10);
-        if (i >= 0)
-        {
-            times.Add(Stopwatch.GetElapsedTime(start).TotalMilliseconds);
-        }
+        times.Add(Stopwatch.GetElapsedTime(start).TotalMilliseconds);
     }
 
     return times;
+}
+
+static string Since((double Client, double Server) start, ProcessorTime processor, int count)
+{
+    var now = processor.Now();
+    return $"{(now.Client - start.Client) * 1000 / count:F2} + {(now.Server - start.Server) * 1000 / count:F2}";
 }
 
 static double At(List<double> times, double share) => times.Count == 0 ? double.NaN : times.Order().ElementAt((int)(share * (times.Count - 1)));

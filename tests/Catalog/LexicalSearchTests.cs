@@ -125,6 +125,16 @@ public sealed class LexicalSearchTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task The_same_document_again_changes_nothing()
+    {
+        Assert.Equal(Documents.Length, await index.MergeAsync());
+        await fixture.SetAsync(index, images[0], Documents[0]);
+        Assert.Equal(0, (await index.StatisticsAsync()).Pending);
+        await fixture.SetAsync(index, images[0], Documents[1]);
+        Assert.Equal(1, (await index.StatisticsAsync()).Pending);
+    }
+
+    [Fact]
     public async Task The_loop_merges_what_has_waited_long_enough()
     {
         using var stop = new CancellationTokenSource();

@@ -40,8 +40,8 @@ public sealed partial class LexicalIndex
         }
 
         // The tail lives and dies fast: without this its dead rows cost every query until autovacuum comes.
-        await ExecuteAsync(connection, "VACUUM (TRUNCATE false) lexical_tail", ct);
-        await ExecuteAsync(connection, "VACUUM (TRUNCATE false) lexical_pending", ct);
+        await ExecuteAsync(connection, "VACUUM (TRUNCATE false, SKIP_LOCKED) lexical_tail", ct);
+        await ExecuteAsync(connection, "VACUUM (TRUNCATE false, SKIP_LOCKED) lexical_pending", ct);
         return merged;
     }
 
@@ -65,7 +65,7 @@ public sealed partial class LexicalIndex
             {
                 return;
             }
-            catch (NpgsqlException e)
+            catch (Exception e) when (e is NpgsqlException or InvalidDataException or TimeoutException)
             {
                 failed(e);
                 await Task.Delay(TimeSpan.FromSeconds(5), ct).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
