@@ -3,7 +3,8 @@ namespace ImageSearch.Catalog.Lexical;
 /// <summary>
 /// The k best documents over cursors, document at a time. MaxScore (Turtle and Flood 1995) with block maxima (Ding and Suel 2011): the
 /// terms whose maxima together stay under the k-th best score only add to documents that another term brings up, and stretches of
-/// ids whose block maxima stay under it are skipped without decoding. Exact: a bound prunes only what is strictly below.
+/// ids whose block maxima stay under it are skipped without decoding. Required terms let the walk leap from one document of the rarest
+/// to the next. Exact: a bound prunes only what is strictly below.
 /// </summary>
 internal sealed class BlockMaxSearch
 {
@@ -20,6 +21,19 @@ internal sealed class BlockMaxSearch
     {
         public long Count { get; } = Cursors.Sum(c => (long)c.Count);
 
+        /// <summary>First document at or after the given one that may satisfy it.</summary>
+        public long From(long imageId)
+        {
+            var from = PostingCursor.End;
+            foreach (var cursor in Cursors)
+            {
+                cursor.Seek(imageId);
+                from = Math.Min(from, cursor.ImageId);
+            }
+
+            return from;
+        }
+
         public bool Holds(long imageId)
         {
             var holds = false;
@@ -33,6 +47,7 @@ internal sealed class BlockMaxSearch
         }
     }
 
+    /// <param name="must">Of terms that are scored too.</param>
     public BlockMaxSearch(IEnumerable<PostingCursor> scored, IEnumerable<Condition> must, IEnumerable<Condition> not, int terms)
     {
         this.scored = [.. scored.OrderBy(c => c.Maximum)];
@@ -55,19 +70,11 @@ internal sealed class BlockMaxSearch
         }
 
         var best = new TopHits(k, floor * Slack);
-        if (must.Length > 0)
-        {
-            All(best);
-        }
-        else
-        {
-            Any(best);
-        }
-
+        Walk(best);
         return best.Sorted();
     }
 
-    private void Any(TopHits best)
+    private void Walk(TopHits best)
     {
         var essential = 0;
         var bounded = -1L;      // bound holds up to this id
@@ -113,6 +120,12 @@ internal sealed class BlockMaxSearch
                 }
             }
 
+            if (must.Length > 0 && must[0].From(id) is var required && required > id)
+            {
+                SkipTo(essential, required);
+                continue;
+            }
+
             var sum = 0.0;
             Array.Clear(parts);
             for (var i = essential; i < scored.Length; i++)
@@ -123,7 +136,7 @@ internal sealed class BlockMaxSearch
                 }
             }
 
-            if (Complete(essential, id, sum, best) && !Excluded(id))
+            if (Complete(essential, id, sum, best) && Holds(must, id) && !Excluded(id))
             {
                 best.Add(new(id, Sum()));
             }
@@ -177,47 +190,6 @@ internal sealed class BlockMaxSearch
         }
 
         return sum >= best.Threshold;
-    }
-
-    private void All(TopHits best)
-    {
-        var driver = must[0];
-        while (true)
-        {
-            var id = PostingCursor.End;
-            foreach (var cursor in driver.Cursors)
-            {
-                id = Math.Min(id, cursor.ImageId);
-            }
-
-            if (id == PostingCursor.End)
-            {
-                return;
-            }
-
-            if (Bound(0, id, out _) >= best.Threshold && Holds(must, id) && !Excluded(id))
-            {
-                Array.Clear(parts);
-                foreach (var cursor in scored)
-                {
-                    cursor.Seek(id);
-                    if (cursor.ImageId == id)
-                    {
-                        parts[cursor.Term] = cursor.Score;
-                    }
-                }
-
-                best.Add(new(id, Sum()));
-            }
-
-            foreach (var cursor in driver.Cursors)
-            {
-                if (cursor.ImageId == id)
-                {
-                    cursor.Next();
-                }
-            }
-        }
     }
 
     private static bool Holds(Condition[] conditions, long id)
