@@ -150,6 +150,12 @@ public class HostileFileTests
         for (var seed = 0; seed < 500; seed++)
         {
             var file = Mutate(original, new Random(seed));
+            if (format == "png" && seed % 4 != 0)
+            {
+                // Else the checksums would keep nearly every mutation from the decoder.
+                TestFiles.MendPngChecksums(file);
+            }
+
             try
             {
                 ImageFiles.Probe(file, limits);

@@ -119,6 +119,23 @@ internal static class TestFiles
         return [0x89, .. "PNG\r\n\u001a\n"u8, .. Chunk("IHDR", header), .. chunks.SelectMany(c => Chunk(c.Type, c.Data)), .. Chunk("IDAT", idat), .. Chunk("IEND", [])];
     }
 
+    /// <summary>Rewrites the CRC of every chunk that lies within the file.</summary>
+    public static void MendPngChecksums(byte[] file)
+    {
+        for (long at = 8; at + 12 <= file.Length;)
+        {
+            var length = BinaryPrimitives.ReadUInt32BigEndian(file.AsSpan((int)at));
+            if (at + 12 + length > file.Length)
+            {
+                return;
+            }
+
+            var body = file.AsSpan((int)at + 4, (int)length + 4);
+            BinaryPrimitives.WriteUInt32BigEndian(file.AsSpan((int)at + 8 + (int)length), Crc32(body));
+            at += 12 + length;
+        }
+    }
+
     private static byte[] Chunk(string type, byte[] data)
     {
         var chunk = new byte[12 + data.Length];
