@@ -1,2 +1,26 @@
-var app = WebApplication.CreateBuilder(args).Build();
-await app.RunAsync();
+using ImageSearch.Contracts;
+using ImageSearch.Hosting;
+using ImageSearch.Operator;
+using ImageSearch.Operator.Failures;
+using ImageSearch.Operator.Retries;
+using ImageSearch.Operator.Timeline;
+using MassTransit;
+
+var builder = WebApplication.CreateBuilder(args).AddImageSearch("operator");
+builder.Services.AddSettings<OperatorOptions>(OperatorOptions.Section);
+builder.Services.AddProblemDetails();
+builder.Services.AddOpenApi();
+builder.Services.AddOperator();
+builder.Services.AddPipelineBus(
+    x => x.AddConsumer<TimelineConsumer>(),
+    (context, cfg) => cfg.WorkQueue(Queues.OperatorTimeline, TimelineConsumer.Settings, e => e.ConfigureConsumer<TimelineConsumer>(context)));
+
+var app = builder.Build();
+app.UseProblemDetails();
+app.UseDefaultFiles();
+app.UseStaticFiles();
+app.MapOpenApi();
+app.MapHealth();
+app.MapFailures();
+app.MapRetries();
+return await app.RunServiceAsync();

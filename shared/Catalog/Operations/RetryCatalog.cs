@@ -1,3 +1,4 @@
+using ImageSearch.Contracts;
 using Npgsql;
 using NpgsqlTypes;
 
@@ -48,6 +49,9 @@ public sealed class RetryCatalog(NpgsqlDataSource db)
 
     private async Task<(long Retry, int Messages)?> StartAsync(string where, List<object?> values, CancellationToken ct)
     {
+        // A dead letter may come from a queue that is none of ours; nobody would take it.
+        values.Add(Queues.Pipeline.ToArray());
+        where += $" AND f.endpoint = ANY(${values.Count})";
         await using var connection = await db.OpenConnectionAsync(ct);
         await using var transaction = await connection.BeginTransactionAsync(ct);
         await using var command = new NpgsqlCommand($"""

@@ -1,0 +1,37 @@
+using ImageSearch.Catalog.Operations;
+using Microsoft.AspNetCore.Diagnostics;
+
+namespace ImageSearch.Operator;
+
+/// <summary>What the parts of the HTTP API share: who is acting, and errors as problem details.</summary>
+internal static class OperatorApi
+{
+    public const int LargestPage = 500;
+
+    /// <summary>Who acts: header X-Actor, else the user that the service runs as.</summary>
+    public static string Actor(this HttpContext context) =>
+        context.Request.Headers["X-Actor"].ToString().Trim() is { Length: > 0 and <= 100 } actor ? actor : Environment.UserName;
+
+    public static int Page(int? limit) => Math.Clamp(limit ?? 50, 1, LargestPage);
+
+    public static IResult NotFound(string what) => Results.Problem(what, statusCode: StatusCodes.Status404NotFound, title: "Not found");
+
+    public static IResult BadRequest(string why) => Results.Problem(why, statusCode: StatusCodes.Status400BadRequest, title: "Bad request");
+
+    public static IResult Conflict(string why) => Results.Problem(why, statusCode: StatusCodes.Status409Conflict, title: "Not possible now");
+
+    /// <summary>Turns exceptions into problem details: what the caller wrote wrongly into 400, a server that is away into 503.</summary>
+    public static void UseProblemDetails(this WebApplication app) => app.UseExceptionHandler(handler => handler.Run(async context =>
+    {
+        var error = context.Features.Get<IExceptionHandlerFeature>()?.Error;
+        var (status, title) = error switch
+        {
+            FailureSearchException or ArgumentOutOfRangeException => (StatusCodes.Status400BadRequest, "Bad request"),
+            BadHttpRequestException bad => (bad.StatusCode, "Bad request"),
+            Npgsql.NpgsqlException or RabbitMQ.Client.Exceptions.RabbitMQClientException or System.Net.Sockets.SocketException or TimeoutException
+                or Amazon.Runtime.AmazonServiceException or HttpRequestException => (StatusCodes.Status503ServiceUnavailable, "A server that is needed does not answer"),
+            _ => (StatusCodes.Status500InternalServerError, "The operator failed"),
+        };
+        await Results.Problem(error?.Message, statusCode: status, title: title).ExecuteAsync(context);
+    }));
+}

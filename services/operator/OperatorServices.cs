@@ -1,0 +1,28 @@
+using ImageSearch.Catalog.Operations;
+using ImageSearch.Operator.Failures;
+using ImageSearch.Operator.Pipeline;
+using ImageSearch.Operator.Retries;
+using ImageSearch.Operator.Timeline;
+
+namespace ImageSearch.Operator;
+
+internal static class OperatorServices
+{
+    /// <summary>The parts of the operator; those that write are safe to run in several operators at once.</summary>
+    public static void AddOperator(this IServiceCollection services)
+    {
+        services.AddSingleton<FailureCatalog>();
+        services.AddSingleton<FailureQueries>();
+        services.AddSingleton<RetryCatalog>();
+        services.AddSingleton<StageEventCatalog>();
+        services.AddSingleton<StageControlCatalog>();
+        services.AddSingleton<OperatorLog>();
+        services.AddSingleton<RetryPublisher>();
+        services.AddSingleton<QueueInspector>();
+        services.AddHostedService<ErrorQueueReader>();
+        services.AddHostedService<RetryDispatcher>();
+        services.AddHostedService<AutomaticRetries>();
+        services.AddSingleton<TimelineWriter>();
+        services.AddHostedService(p => p.GetRequiredService<TimelineWriter>());
+    }
+}
