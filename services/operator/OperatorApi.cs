@@ -21,7 +21,14 @@ internal static class OperatorApi
     public static IResult Conflict(string why) => Results.Problem(why, statusCode: StatusCodes.Status409Conflict, title: "Not possible now");
 
     /// <summary>Turns exceptions into problem details: what the caller wrote wrongly into 400, a server that is away into 503.</summary>
-    public static void UseProblemDetails(this WebApplication app) => app.UseExceptionHandler(handler => handler.Run(async context =>
+    public static void UseProblemDetails(this WebApplication app) => app.UseExceptionHandler(new ExceptionHandlerOptions
+    {
+        // What the caller did wrong is told to the caller, not to the log.
+        SuppressDiagnosticsCallback = c => c.Exception is FailureSearchException or ArgumentOutOfRangeException or BadHttpRequestException,
+        ExceptionHandler = AnswerAsync,
+    });
+
+    private static async Task AnswerAsync(HttpContext context)
     {
         var error = context.Features.Get<IExceptionHandlerFeature>()?.Error;
         var (status, title) = error switch
@@ -33,5 +40,5 @@ internal static class OperatorApi
             _ => (StatusCodes.Status500InternalServerError, "The operator failed"),
         };
         await Results.Problem(error?.Message, statusCode: status, title: title).ExecuteAsync(context);
-    }));
+    }
 }

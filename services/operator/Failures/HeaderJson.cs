@@ -28,6 +28,7 @@ internal static class HeaderJson
     {
         null => null,
         JsonValue v when v.TryGetValue<string>(out var s) => s,
+        JsonObject o when o.Count == 1 && o["$base64"] is JsonValue v => Storable(Encoding.UTF8.GetString(Convert.FromBase64String(v.GetValue<string>()))),
         var other => other.ToJsonString(),
     };
 

@@ -10,7 +10,7 @@ namespace ImageSearch.Operator.Retries;
 /// <summary>Publishes raw messages with confirmation, and looks at queues, over one connection that is opened when needed.</summary>
 public sealed class RetryPublisher(IOptions<RabbitMqOptions> rabbit) : IAsyncDisposable
 {
-    private static readonly string[] Stripped = ["MT-Fault-", "MT-Host-", "MT-Reason", "MT-Redelivery-Count", "x-death", "x-first-death-", "x-last-death-", "x-delivery-count", "x-acquired-count"];
+    private static readonly string[] Stripped = ["MT-Fault-", "MT-Host-", "MT-Reason", "MT-Redelivery-Count", "x-death", "x-first-death-", "x-last-death-", "x-delivery-count", "x-acquired-count", "x-dotnet-pub-seq-no"];
 
     private readonly SemaphoreSlim gate = new(1, 1);
     private IConnection? connection;

@@ -187,3 +187,4 @@ CREATE TABLE operator_log (
 
 -- Audits walk the catalogue in the byte order of the store's listing.
 CREATE INDEX bitstreams_key ON bitstreams (key COLLATE "C");
+CREATE INDEX objects_key_bytes ON objects (bucket, key COLLATE "C");
