@@ -1,5 +1,8 @@
+using ImageSearch.Catalog;
 using ImageSearch.Catalog.Operations;
+using ImageSearch.Operator.Audits;
 using ImageSearch.Operator.Failures;
+using ImageSearch.Operator.Models;
 using ImageSearch.Operator.Pipeline;
 using ImageSearch.Operator.Retries;
 using ImageSearch.Operator.Timeline;
@@ -15,13 +18,24 @@ internal static class OperatorServices
         services.AddSingleton<FailureQueries>();
         services.AddSingleton<RetryCatalog>();
         services.AddSingleton<StageEventCatalog>();
-        services.AddSingleton<StageControlCatalog>();
+        services.AddSingleton<AuditCatalog>();
+        services.AddSingleton<StageJobCatalog>();
+        services.AddSingleton<ModelSwitchCatalog>();
+        services.AddSingleton<PictureCatalog>();
+        services.AddSingleton<ProgressCatalog>();
+        services.AddSingleton<BitstreamCatalog>();
+        services.AddSingleton<EmbeddingCatalog>();
         services.AddSingleton<OperatorLog>();
         services.AddSingleton<RetryPublisher>();
         services.AddSingleton<QueueInspector>();
+        services.AddSingleton<PipelineView>();
+        services.AddSingleton<StoreAudit>();
+        services.AddSingleton<Repairs>();
         services.AddHostedService<ErrorQueueReader>();
         services.AddHostedService<RetryDispatcher>();
         services.AddHostedService<AutomaticRetries>();
+        services.AddHostedService<AuditRunner>();
+        services.AddHostedService<StageJobRunner>();
         services.AddSingleton<TimelineWriter>();
         services.AddHostedService(p => p.GetRequiredService<TimelineWriter>());
     }

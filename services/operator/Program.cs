@@ -1,19 +1,26 @@
 using ImageSearch.Contracts;
 using ImageSearch.Hosting;
+using ImageSearch.Models;
 using ImageSearch.Operator;
+using ImageSearch.Operator.Audits;
 using ImageSearch.Operator.Failures;
+using ImageSearch.Operator.Models;
+using ImageSearch.Operator.Pictures;
+using ImageSearch.Operator.Pipeline;
 using ImageSearch.Operator.Retries;
 using ImageSearch.Operator.Timeline;
 using MassTransit;
 
 var builder = WebApplication.CreateBuilder(args).AddImageSearch("operator");
 builder.Services.AddSettings<OperatorOptions>(OperatorOptions.Section);
+builder.Services.AddSettings<ModelsOptions>(ModelsOptions.Section);
 builder.Services.AddProblemDetails();
 builder.Services.AddOpenApi();
 builder.Services.AddOperator();
 builder.Services.AddPipelineBus(
     x => x.AddConsumer<TimelineConsumer>(),
     (context, cfg) => cfg.WorkQueue(Queues.OperatorTimeline, TimelineConsumer.Settings, e => e.ConfigureConsumer<TimelineConsumer>(context)));
+builder.Services.AddStageControl();
 
 var app = builder.Build();
 app.UseProblemDetails();
@@ -23,4 +30,8 @@ app.MapOpenApi();
 app.MapHealth();
 app.MapFailures();
 app.MapRetries();
+app.MapPictures();
+app.MapAudits();
+app.MapPipeline();
+app.MapModels();
 return await app.RunServiceAsync();
