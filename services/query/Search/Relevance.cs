@@ -1,0 +1,81 @@
+using System.Numerics.Tensors;
+
+namespace ImageSearch.Query.Search;
+
+/// <summary>How cosines of one query with pictures that have nothing to do with it are spread.</summary>
+public readonly record struct Background(double Centre, double Deviation)
+{
+    /// <summary>Fewer reference vectors than this say too little.</summary>
+    public const int MinReference = 48;
+
+    /// <summary>Where there is no reference: cosines of unrelated pairs in spaces of CLIP's kind lie about here.</summary>
+    public static readonly Background Unknown = new(0.18, 0.09);
+
+    /// <summary>
+    /// Median and interquartile range (as a standard deviation: divided by 1.349) of the cosines with reference pictures. Both stand
+    /// still while up to a quarter of the references do match the query.
+    /// </summary>
+    public static Background Of(float[] query, IReadOnlyList<float[]> reference)
+    {
+        if (reference.Count < MinReference)
+        {
+            return Unknown;
+        }
+
+        var cosines = new double[reference.Count];
+        for (var i = 0; i < cosines.Length; i++)
+        {
+            cosines[i] = TensorPrimitives.Dot<float>(query, reference[i]);
+        }
+
+        Array.Sort(cosines);
+        double Quantile(double q) => cosines[(int)(q * (cosines.Length - 1))];
+        return new(Quantile(0.5), Math.Max(0.01, (Quantile(0.75) - Quantile(0.25)) / 1.349));
+    }
+
+    public double Deviations(double cosine) => (cosine - Centre) / Deviation;
+}
+
+/// <summary>From deviations above the background to the probability of a match: 1 / (1 + exp(-slope (z - midpoint))).</summary>
+public sealed record Calibration(double Midpoint, double Slope)
+{
+    public double Probability(double deviations) => 1 / (1 + Math.Exp(-Slope * (deviations - Midpoint)));
+}
+
+/// <summary>Calibrations of one embedding model, from its manifest's field <c>relevance</c>.</summary>
+/// <param name="Text">For queries by words.</param>
+/// <param name="Image">For queries by picture, whose true matches stand out more.</param>
+public sealed record ModelCalibration(Calibration Text, Calibration Image)
+{
+    public static readonly ModelCalibration Default = new(new(3.0, 1.8), new(3.0, 1.8));
+}
+
+/// <summary>Isotonic regression by pooling adjacent violators (Ayer et al. 1955): the falling sequence nearest in least squares.</summary>
+public static class Isotonic
+{
+    /// <summary>Replaces <paramref name="values"/> by their falling fit, so that what is shown never contradicts the order.</summary>
+    public static void Fall(Span<double> values)
+    {
+        var means = new double[values.Length];
+        var sizes = new int[values.Length];
+        var blocks = 0;
+        foreach (var value in values)
+        {
+            (means[blocks], sizes[blocks]) = (value, 1);
+            blocks++;
+            while (blocks > 1 && means[blocks - 2] < means[blocks - 1])
+            {
+                var size = sizes[blocks - 2] + sizes[blocks - 1];
+                means[blocks - 2] = ((means[blocks - 2] * sizes[blocks - 2]) + (means[blocks - 1] * sizes[blocks - 1])) / size;
+                sizes[blocks - 2] = size;
+                blocks--;
+            }
+        }
+
+        for (int block = 0, at = 0; block < blocks; block++)
+        {
+            values.Slice(at, sizes[block]).Fill(means[block]);
+            at += sizes[block];
+        }
+    }
+}

@@ -1,0 +1,184 @@
+using System.Globalization;
+using System.Text;
+using Npgsql;
+
+namespace ImageSearch.Catalog.Vectors;
+
+public enum VectorScan
+{
+    /// <summary>HNSW, or exact where the collection is small.</summary>
+    Automatic,
+
+    /// <summary>Every vector is compared: the reference that HNSW is measured against.</summary>
+    Exact,
+
+    Hnsw,
+}
+
+/// <param name="Take">Vectors wanted; fewer come back only where fewer pictures pass the filter.</param>
+/// <param name="EfSearch">Candidate list of HNSW, 1 to 1000: more finds more and takes longer.</param>
+/// <param name="Filter">Pictures that may come back.</param>
+/// <param name="Words">Words that must or must not stand in the pictures' texts.</param>
+/// <param name="MaxScanned">Index entries that a filtered scan looks at before it gives up.</param>
+/// <param name="ExactBelow">Collections up to this size are scanned exactly.</param>
+public sealed record VectorSearchOptions(
+    int Take,
+    int EfSearch = 200,
+    VectorScan Scan = VectorScan.Automatic,
+    ImageFilter? Filter = null,
+    WordCondition? Words = null,
+    int MaxScanned = 40_000,
+    int ExactBelow = 2_000);
+
+/// <param name="Cosine">With the query, -1 to 1.</param>
+/// <param name="OtherCosines">With each further vector that was asked for, in its order.</param>
+public sealed record VectorHit(long Image, double Cosine, double[] OtherCosines);
+
+/// <summary>Nearest vectors of one model by cosine, from half-precision vectors (pgvector's halfvec) under its partial HNSW index.</summary>
+public sealed class VectorSearch(NpgsqlDataSource db)
+{
+    /// <summary>The pictures nearest to <paramref name="query"/>, nearest first, ties by surrogate key.</summary>
+    /// <param name="model">Vectors of this model are searched; <paramref name="query"/> has its number of dimensions.</param>
+    /// <param name="others">Vectors whose cosine with each hit is wanted too, for instance what the picture must not look like.</param>
+    public async Task<IReadOnlyList<VectorHit>> SearchAsync(
+        RegisteredModel model, float[] query, VectorSearchOptions options, IReadOnlyList<float[]>? others = null, CancellationToken ct = default)
+    {
+        Check(model, query);
+        var exact = options.Scan == VectorScan.Exact || (options.Scan == VectorScan.Automatic && await EstimateAsync(model, ct) <= options.ExactBelow);
+        await using var connection = await db.OpenConnectionAsync(ct);
+        await using var batch = new NpgsqlBatch(connection);
+
+        // The commands of one batch are one implicit transaction, so the settings end with it.
+        batch.BatchCommands.Add(new("SELECT set_config('hnsw.ef_search', $1, true), set_config('hnsw.iterative_scan', 'strict_order', true), set_config('hnsw.max_scan_tuples', $2, true)")
+        {
+            Parameters =
+            {
+                new() { Value = Math.Clamp(options.EfSearch, 1, 1000).ToString(CultureInfo.InvariantCulture) },
+                new() { Value = Math.Max(1, options.MaxScanned).ToString(CultureInfo.InvariantCulture) },
+            },
+        });
+        var select = new NpgsqlBatchCommand();
+        select.CommandText = Sql(model, query, options, others ?? [], exact, select.Parameters);
+        batch.BatchCommands.Add(select);
+        await using var reader = await batch.ExecuteReaderAsync(ct);
+        await reader.NextResultAsync(ct);
+        List<VectorHit> hits = new(options.Take);
+        while (await reader.ReadAsync(ct))
+        {
+            hits.Add(new(reader.GetInt64(0), reader.GetDouble(1), reader.FieldCount == 2 ? [] : [.. Enumerable.Range(2, reader.FieldCount - 2).Select(reader.GetDouble)]));
+        }
+
+        hits.Sort((a, b) => b.Cosine.CompareTo(a.Cosine) is var order and not 0 ? order : a.Image.CompareTo(b.Image));
+        return hits;
+    }
+
+    /// <summary>Cosines of given pictures with the query; pictures without a vector are left out.</summary>
+    public async Task<IReadOnlyList<VectorHit>> ScoreAsync(RegisteredModel model, float[] query, long[] images, IReadOnlyList<float[]>? others = null, CancellationToken ct = default)
+    {
+        Check(model, query);
+        await using var command = db.CreateCommand();
+        var halfvec = Halfvec(model);
+        var bound = command.Parameters;
+        bound.Add(new() { Value = query });
+        bound.Add(new() { Value = images });
+        var columns = Columns(halfvec, others ?? [], bound);
+        command.CommandText = $"SELECT e.image_id, {columns} FROM embeddings e WHERE e.model_id = {model.Id} AND e.image_id = ANY($2)";
+        List<VectorHit> hits = new(images.Length);
+        await using var reader = await command.ExecuteReaderAsync(ct);
+        while (await reader.ReadAsync(ct))
+        {
+            hits.Add(new(reader.GetInt64(0), reader.GetDouble(1), reader.FieldCount == 2 ? [] : [.. Enumerable.Range(2, reader.FieldCount - 2).Select(reader.GetDouble)]));
+        }
+
+        return hits;
+    }
+
+    /// <summary>Stored vectors of the given pictures, in single precision.</summary>
+    public async Task<IReadOnlyDictionary<long, float[]>> VectorsAsync(RegisteredModel model, long[] images, CancellationToken ct = default)
+    {
+        await using var command = db.CreateCommand("SELECT image_id, vector::vector::real[] FROM embeddings WHERE model_id = $1 AND image_id = ANY($2)");
+        command.Parameters.Add(new() { Value = model.Id });
+        command.Parameters.Add(new() { Value = images });
+        Dictionary<long, float[]> vectors = [];
+        await using var reader = await command.ExecuteReaderAsync(ct);
+        while (await reader.ReadAsync(ct))
+        {
+            vectors[reader.GetInt64(0)] = reader.GetFieldValue<float[]>(1);
+        }
+
+        return vectors;
+    }
+
+    /// <summary>About <paramref name="count"/> vectors of pictures drawn at random (all, if there are fewer): what any query is compared with.</summary>
+    public async Task<IReadOnlyList<float[]>> SampleAsync(RegisteredModel model, int count, CancellationToken ct = default)
+    {
+        // Surrogate keys are dense enough that random ones mostly hit; a scan of all vectors would grow with the collection.
+        await using var command = db.CreateCommand("""
+            WITH bounds AS (SELECT min(image_id) AS low, max(image_id) AS high FROM embeddings WHERE model_id = $1),
+            drawn AS (SELECT DISTINCT low + floor(random() * (high - low + 1))::bigint AS id FROM bounds, generate_series(1, $2 * 4) WHERE high - low >= $2 * 4
+                      UNION SELECT low + n FROM bounds, generate_series(0, $2 * 4) AS n WHERE high - low < $2 * 4)
+            SELECT e.vector::vector::real[] FROM drawn JOIN embeddings e ON e.image_id = drawn.id AND e.model_id = $1 ORDER BY random() LIMIT $2
+            """);
+        command.Parameters.Add(new() { Value = model.Id });
+        command.Parameters.Add(new() { Value = count });
+        List<float[]> vectors = new(count);
+        await using var reader = await command.ExecuteReaderAsync(ct);
+        while (await reader.ReadAsync(ct))
+        {
+            vectors.Add(reader.GetFieldValue<float[]>(0));
+        }
+
+        return vectors;
+    }
+
+    /// <summary>Vectors under the model as the planner knows it; exact for small collections.</summary>
+    public async Task<long> EstimateAsync(RegisteredModel model, CancellationToken ct = default)
+    {
+        await using var command = db.CreateCommand("""
+            SELECT count(*) FROM (SELECT FROM embeddings WHERE model_id = $1 LIMIT 2001) AS some
+            """);
+        command.Parameters.Add(new() { Value = model.Id });
+        return (long)(await command.ExecuteScalarAsync(ct))!;
+    }
+
+    private static string Sql(RegisteredModel model, float[] query, VectorSearchOptions options, IReadOnlyList<float[]> others, bool exact, NpgsqlParameterCollection bound)
+    {
+        var halfvec = Halfvec(model);
+        bound.Add(new() { Value = query });
+        bound.Add(new() { Value = options.Take });
+        var columns = Columns(halfvec, others, bound);
+
+        // Index and query must agree letter for letter on (vector::halfvec(D)) and model_id = N; without the cast no index fits.
+        var distance = exact ? $"e.vector <=> $1::real[]::{halfvec}" : $"(e.vector::{halfvec}) <=> $1::real[]::{halfvec}";
+        var filter = options.Filter ?? ImageFilter.None;
+        var join = filter == ImageFilter.None ? "" : "JOIN images i ON i.id = e.image_id";
+        return $"""
+            SELECT e.image_id, {columns}
+            FROM embeddings e {join}
+            WHERE e.model_id = {model.Id.ToString(CultureInfo.InvariantCulture)}{filter.Where(bound)}{options.Words?.Where("e.image_id", bound)}
+            ORDER BY {distance} LIMIT $2
+            """;
+    }
+
+    private static string Columns(string halfvec, IReadOnlyList<float[]> others, NpgsqlParameterCollection bound)
+    {
+        var sql = new StringBuilder($"1 - (e.vector <=> $1::real[]::{halfvec})");
+        foreach (var other in others)
+        {
+            bound.Add(new() { Value = other });
+            sql.Append(CultureInfo.InvariantCulture, $", 1 - (e.vector <=> ${bound.Count}::real[]::{halfvec})");
+        }
+
+        return sql.ToString();
+    }
+
+    private static string Halfvec(RegisteredModel model) => string.Create(CultureInfo.InvariantCulture, $"halfvec({model.Dimensions})");
+
+    private static void Check(RegisteredModel model, float[] query)
+    {
+        if (query.Length != model.Dimensions || !query.All(float.IsFinite))
+        {
+            throw new ArgumentException($"A query for {model.Name} has {model.Dimensions} finite numbers.", nameof(query));
+        }
+    }
+}
