@@ -38,10 +38,10 @@ public readonly record struct SearchCursor(ulong Query, long Bound, int Offset)
     }
 
     /// <summary>Equal for two requests that have the same ranking; page size, cursor and explanation do not change it.</summary>
-    public static ulong HashOf(SearchRequest request, string model)
+    public static ulong HashOf(SearchRequest request)
     {
         var ranking = JsonSerializer.Serialize(request with { K = null, Cursor = null, Explain = false });
         var upload = request.Upload is { } bytes ? Convert.ToHexString(SHA256.HashData(bytes.Span)) : "";
-        return BinaryPrimitives.ReadUInt64LittleEndian(SHA256.HashData(Encoding.UTF8.GetBytes($"{model}\n{upload}\n{ranking}")));
+        return BinaryPrimitives.ReadUInt64LittleEndian(SHA256.HashData(Encoding.UTF8.GetBytes($"{upload}\n{ranking}")));
     }
 }

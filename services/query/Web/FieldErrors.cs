@@ -38,10 +38,10 @@ public sealed class FieldErrors
 }
 
 /// <summary>A request that cannot be answered as it is.</summary>
-public sealed class RequestException(int status, string field, string message) : Exception(message)
+public sealed class RequestException(int status, string fieldName, string message) : Exception(message)
 {
     public int Status => status;
 
     /// <summary>Name on the wire; empty where no single field is at fault.</summary>
-    public string Field => field;
+    public string FieldName => fieldName;
 }

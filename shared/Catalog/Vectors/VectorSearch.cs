@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Globalization;
 using System.Text;
 using Npgsql;
@@ -37,6 +38,8 @@ public sealed record VectorHit(long Image, double Cosine, double[] OtherCosines)
 /// <summary>Nearest vectors of one model by cosine, from half-precision vectors (pgvector's halfvec) under its partial HNSW index.</summary>
 public sealed class VectorSearch(NpgsqlDataSource db)
 {
+    private readonly ConcurrentDictionary<(short Model, int Size), bool> large = new();
+
     /// <summary>The pictures nearest to <paramref name="query"/>, nearest first, ties by surrogate key.</summary>
     /// <param name="model">Vectors of this model are searched; <paramref name="query"/> has its number of dimensions.</param>
     /// <param name="others">Vectors whose cosine with each hit is wanted too, for instance what the picture must not look like.</param>
@@ -44,7 +47,7 @@ public sealed class VectorSearch(NpgsqlDataSource db)
         RegisteredModel model, float[] query, VectorSearchOptions options, IReadOnlyList<float[]>? others = null, CancellationToken ct = default)
     {
         Check(model, query);
-        var exact = options.Scan == VectorScan.Exact || (options.Scan == VectorScan.Automatic && await EstimateAsync(model, ct) <= options.ExactBelow);
+        var exact = options.Scan == VectorScan.Exact || (options.Scan == VectorScan.Automatic && await IsSmallAsync(model, options.ExactBelow, ct));
         await using var connection = await db.OpenConnectionAsync(ct);
         await using var batch = new NpgsqlBatch(connection);
 
@@ -131,14 +134,24 @@ public sealed class VectorSearch(NpgsqlDataSource db)
         return vectors;
     }
 
-    /// <summary>Vectors under the model as the planner knows it; exact for small collections.</summary>
-    public async Task<long> EstimateAsync(RegisteredModel model, CancellationToken ct = default)
+    /// <summary>A collection that has grown beyond the size is taken as large from then on; asking again for every query would cost as much as it saves.</summary>
+    private async Task<bool> IsSmallAsync(RegisteredModel model, int size, CancellationToken ct)
     {
-        await using var command = db.CreateCommand("""
-            SELECT count(*) FROM (SELECT FROM embeddings WHERE model_id = $1 LIMIT 2001) AS some
-            """);
+        if (large.ContainsKey((model.Id, size)))
+        {
+            return false;
+        }
+
+        await using var command = db.CreateCommand("SELECT count(*) FROM (SELECT FROM embeddings WHERE model_id = $1 LIMIT $2) AS some");
         command.Parameters.Add(new() { Value = model.Id });
-        return (long)(await command.ExecuteScalarAsync(ct))!;
+        command.Parameters.Add(new() { Value = size + 1 });
+        var small = (long)(await command.ExecuteScalarAsync(ct))! <= size;
+        if (!small)
+        {
+            large[(model.Id, size)] = true;
+        }
+
+        return small;
     }
 
     private static string Sql(RegisteredModel model, float[] query, VectorSearchOptions options, IReadOnlyList<float[]> others, bool exact, NpgsqlParameterCollection bound)
@@ -151,13 +164,25 @@ public sealed class VectorSearch(NpgsqlDataSource db)
         // Index and query must agree letter for letter on (vector::halfvec(D)) and model_id = N; without the cast no index fits.
         var distance = exact ? $"e.vector <=> $1::real[]::{halfvec}" : $"(e.vector::{halfvec}) <=> $1::real[]::{halfvec}";
         var filter = options.Filter ?? ImageFilter.None;
-        var join = filter == ImageFilter.None ? "" : "JOIN images i ON i.id = e.image_id";
+        var (join, conditions) = filter.IsOpen ? ("", Arrived(filter, bound)) : ("JOIN images i ON i.id = e.image_id", filter.Where(bound));
         return $"""
             SELECT e.image_id, {columns}
             FROM embeddings e {join}
-            WHERE e.model_id = {model.Id.ToString(CultureInfo.InvariantCulture)}{filter.Where(bound)}{options.Words?.Where("e.image_id", bound)}
+            WHERE e.model_id = {model.Id.ToString(CultureInfo.InvariantCulture)}{conditions}{options.Words?.Where("e.image_id", bound)}
             ORDER BY {distance} LIMIT $2
             """;
+    }
+
+    // The bound on arrival needs no join.
+    private static string Arrived(ImageFilter filter, NpgsqlParameterCollection bound)
+    {
+        if (filter.MaxImage is not { } last)
+        {
+            return "";
+        }
+
+        bound.Add(new() { Value = last });
+        return string.Create(CultureInfo.InvariantCulture, $" AND e.image_id <= ${bound.Count}");
     }
 
     private static string Columns(string halfvec, IReadOnlyList<float[]> others, NpgsqlParameterCollection bound)
