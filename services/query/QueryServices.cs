@@ -33,7 +33,7 @@ public static class QueryServices
         services.AddSingleton(p => new LexicalIndex(p.GetRequiredService<NpgsqlDataSource>(), new LexicalOptions { Language = p.GetRequiredService<SearchOptions>().Language }));
 
         services.AddSingleton<ModelOpener>();
-        services.AddSingleton(p => new BitstreamDecoder(p.GetRequiredService<ModelOpener>().DecodeBitstream));
+        services.AddSingleton(p => new BitstreamDecoder(p.GetRequiredService<ModelOpener>().Decode));
         services.AddSingleton<Func<RegisteredModel, SearchModel>>(p => p.GetRequiredService<ModelOpener>().Open);
         services.AddSingleton<ActiveModels>();
         services.AddHostedService<WarmUp>();

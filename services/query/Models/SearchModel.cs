@@ -17,8 +17,8 @@ public sealed class SearchModel : IDisposable
     /// <summary>A query picture to a unit vector, the way that stored pictures are embedded.</summary>
     public required Func<Picture, CancellationToken, Task<float[]>> EncodePicture { get; init; }
 
-    /// <summary>Overlapping windows of a picture to unit vectors, for heat maps.</summary>
-    public required Func<Picture, CancellationToken, Task<WindowVectors>> EncodeWindows { get; init; }
+    /// <summary>Overlapping windows of a stored bitstream to unit vectors, for heat maps.</summary>
+    public required Func<byte[], CancellationToken, Task<WindowVectors>> EncodeWindows { get; init; }
 
     public ModelCalibration Calibration { get; init; } = ModelCalibration.Default;
 

@@ -22,6 +22,7 @@ public static class Heatmap
         }
 
         var bitstream = await PictureEndpoints.BitstreamAsync(id, images, bitstreams, ct);
+        var summary = (await images.SummariesAsync([bitstream.Image], ct)).GetValueOrDefault(bitstream.Image) ?? throw PictureEndpoints.NotFound();
         SearchModel model;
         float[] query;
         try
@@ -36,7 +37,6 @@ public static class Heatmap
             throw new RequestException(StatusCodes.Status503ServiceUnavailable, "", e.Message);
         }
 
-        // The windows of a picture serve every query on it.
         var version = PictureRenderer.Version(bitstream);
         var tag = $"{version}-{model.Registered.Id}-{SearchCursor.HashOf(new SearchRequest(q ?? other)):x16}";
         if (PictureEndpoints.NotModified(http, tag))
@@ -46,11 +46,10 @@ public static class Heatmap
 
         var png = await renderer.OnceAsync($"heat-{bitstream.Image}-{tag}", async () =>
         {
-            var picture = await renderer.DecodeAsync(bitstream, CancellationToken.None);
-            var windows = await model.EncodeWindows(picture, CancellationToken.None);
+            var windows = await model.EncodeWindows(await renderer.StreamAsync(bitstream, CancellationToken.None), CancellationToken.None);
             var background = Background.Of(query, model.Reference);
             var deviations = windows.Vectors.Select(v => background.Deviations(System.Numerics.Tensors.TensorPrimitives.Dot<float>(query, v))).ToArray();
-            return ImageFiles.Encode(Draw(windows, deviations, picture.Width, picture.Height), ImageFormat.Png);
+            return ImageFiles.Encode(Draw(windows, deviations, summary.Width, summary.Height), ImageFormat.Png);
         }, ct);
         return TypedResults.Bytes(png, "image/png");
     }

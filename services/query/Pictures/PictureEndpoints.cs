@@ -38,7 +38,7 @@ public static class PictureEndpoints
         return await bitstreams.FindAsync(image, ct) ?? throw new RequestException(StatusCodes.Status404NotFound, "id", "This picture is not encoded yet.");
     }
 
-    private static RequestException NotFound() => new(StatusCodes.Status404NotFound, "id", "There is no picture with this id.");
+    internal static RequestException NotFound() => new(StatusCodes.Status404NotFound, "id", "There is no picture with this id.");
 
     private static async Task<IResult> ListAsync(HttpRequest http, ImageReader images, CancellationToken ct)
     {

@@ -27,7 +27,7 @@ public sealed class PictureRenderer(ObjectStore store, BitstreamDecoder decoder,
     public Task<byte[]> RenderAsync(Bitstream bitstream, int? width, ImageFormat format, CancellationToken ct) =>
         OnceAsync($"{bitstream.Image}-{Version(bitstream)}-{width}-{format}", async () =>
         {
-            var picture = await DecodeAsync(bitstream, CancellationToken.None);
+            var picture = decoder.Decode(await StreamAsync(bitstream, CancellationToken.None));
             var height = width is { } w && w < picture.Width ? Math.Max(1, (int)Math.Round((double)picture.Height * w / picture.Width)) : picture.Height;
             return ImageFiles.Encode(height == picture.Height ? picture : picture.Resize(width!.Value, height), format, 82);
         }, ct);
@@ -45,13 +45,11 @@ public sealed class PictureRenderer(ObjectStore store, BitstreamDecoder decoder,
         return await task.WaitAsync(ct);
     }
 
-    /// <summary>Pixels of a stored stream; outside the cache and the limit.</summary>
-    public async Task<Picture> DecodeAsync(Bitstream bitstream, CancellationToken ct)
-    {
-        var stored = await store.GetAsync(store.Options.DerivedBucket, bitstream.Key, ct: ct)
-            ?? throw new RequestException(StatusCodes.Status404NotFound, "", "The picture's bitstream is missing in the object store; `imagesearch audit --repair` makes it anew.");
-        return decoder.Decode(stored.Content);
-    }
+    /// <summary>Bytes of the stored stream.</summary>
+    /// <exception cref="RequestException">It is missing in the store.</exception>
+    public async Task<byte[]> StreamAsync(Bitstream bitstream, CancellationToken ct) =>
+        (await store.GetAsync(store.Options.DerivedBucket, bitstream.Key, ct: ct))?.Content
+        ?? throw new RequestException(StatusCodes.Status404NotFound, "id", "The picture's bitstream is missing in the object store; `imagesearch audit --repair` makes it anew.");
 
     public void Dispose() => gate.Dispose();
 
