@@ -39,4 +39,12 @@ public sealed class RankingCache(TimeProvider time)
             rankings[(query, bound)] = (ranking, time.GetTimestamp());
         }
     }
+
+    internal void Clear()
+    {
+        lock (gate)
+        {
+            rankings.Clear();
+        }
+    }
 }
