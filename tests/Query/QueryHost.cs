@@ -39,6 +39,7 @@ public class QueryHost : IAsyncLifetime
         factory = new WebApplicationFactory<Program>().WithWebHostBuilder(web =>
         {
             web.UseSetting("Postgres:ConnectionString", database.ConnectionString);
+            web.UseSetting("urls", "http://127.0.0.1:0");
             web.UseSetting("RabbitMq:Uri", "amqp://unused");
             web.UseSetting("ObjectStore:Endpoint", buckets.Endpoint);
             web.UseSetting("ObjectStore:AccessKey", buckets.AccessKey);

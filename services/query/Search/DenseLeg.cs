@@ -13,6 +13,9 @@ public sealed record DenseQuery(SearchModel Model, float[] Vector, IReadOnlyList
 /// <summary>Resemblance: nearest vectors, with the probability that they are what was asked for.</summary>
 public sealed class DenseLeg(VectorSearch vectors)
 {
+    // A smaller chance that a picture shows what it must not is noise, and would only shuffle the best hits.
+    private const double Doubt = 0.05;
+
     public async Task<IReadOnlyList<DenseHit>> SearchAsync(DenseQuery query, ImageFilter filter, WordCondition? words, int depth, int efSearch, bool exact, CancellationToken ct)
     {
         var options = new VectorSearchOptions(depth, Math.Max(efSearch, Math.Min(depth, 1000)), exact ? VectorScan.Exact : VectorScan.Automatic, filter, words);
@@ -37,7 +40,8 @@ public sealed class DenseLeg(VectorSearch vectors)
             var probability = calibration.Probability(deviations);
             for (var i = 0; i < against.Length; i++)
             {
-                probability *= 1 - query.Model.Calibration.Text.Probability(against[i].Deviations(h.OtherCosines[i]));
+                var unwanted = query.Model.Calibration.Text.Probability(against[i].Deviations(h.OtherCosines[i]));
+                probability *= unwanted < Doubt ? 1 : 1 - unwanted;
             }
 
             return new DenseHit(h.Image, null, h.Cosine, deviations, probability);

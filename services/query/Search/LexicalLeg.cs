@@ -6,7 +6,8 @@ namespace ImageSearch.Query.Search;
 /// <summary>Words: BM25, with the probability that the pictures are what was asked for.</summary>
 public sealed class LexicalLeg(LexicalIndex index, WordStatistics statistics, ImageReader images, SearchOptions options)
 {
-    public async Task<IReadOnlyList<LexicalLegHit>> SearchAsync(QueryText query, ImageFilter filter, int depth, CancellationToken ct)
+    /// <param name="alone">No resemblance is weighed beside the words, so that guessed ones are the best evidence there is.</param>
+    public async Task<IReadOnlyList<LexicalLegHit>> SearchAsync(QueryText query, ImageFilter filter, int depth, bool alone, CancellationToken ct)
     {
         var accept = new LexicalSearch(filter == ImageFilter.None ? null : (ids, token) => images.AcceptAsync(filter, ids, token));
         var known = statistics.QueryAsync(options.Language, query.Scored, ct);
@@ -26,7 +27,7 @@ public sealed class LexicalLeg(LexicalIndex index, WordStatistics statistics, Im
         return [.. hits.Select((h, i) =>
         {
             var coverage = Coverage(h.Score / Math.Max(whole, 1e-9));
-            var (trust, written) = Trust(evidence.GetValueOrDefault(h.ImageId), idf);
+            var (trust, written) = Trust(evidence.GetValueOrDefault(h.ImageId), idf, alone ? options.GuessedWordsAlone : options.GuessedWords);
             return new LexicalLegHit(h.ImageId, i + 1, h.Score, coverage, trust * coverage, written);
         })];
     }
@@ -35,7 +36,7 @@ public sealed class LexicalLeg(LexicalIndex index, WordStatistics statistics, Im
     internal static double Coverage(double share) => share * share / ((share * share) + 0.25);
 
     /// <summary>What the words are worth: the mean over the matched lexemes, weighted by how rare they are.</summary>
-    private (double Trust, bool Written) Trust(WordEvidence? evidence, Dictionary<string, double> idf)
+    private (double Trust, bool Written) Trust(WordEvidence? evidence, Dictionary<string, double> idf, double guessed)
     {
         var (matched, written) = (0.0, 0.0);
         foreach (var lexeme in evidence?.Matched ?? [])
@@ -49,6 +50,6 @@ public sealed class LexicalLeg(LexicalIndex index, WordStatistics statistics, Im
         }
 
         var share = matched > 0 ? written / matched : evidence is { Matched.Length: > 0 } && evidence.Written.Length == evidence.Matched.Length ? 1 : 0;
-        return ((share * options.WrittenWords) + ((1 - share) * options.GuessedWords), share > 0.5);
+        return ((share * options.WrittenWords) + ((1 - share) * guessed), share > 0.5);
     }
 }

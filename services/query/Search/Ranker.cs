@@ -31,7 +31,7 @@ public sealed class Ranker(
                 return made is null ? [] : await denseLeg.SearchAsync(made, filter, text.Condition(options.Language), depth, options.EfSearch, request.Exact, token);
             }, budget, logger, ct);
         var lexical = request.Mode == SearchMode.Dense || !text.HasWords ? Task.FromResult<(IReadOnlyList<LexicalLegHit>, LegReport)>(([], Leg.Off))
-            : Leg.RunAsync(token => lexicalLeg.SearchAsync(text, filter, depth, token), budget, logger, ct);
+            : Leg.RunAsync(token => lexicalLeg.SearchAsync(text, filter, depth, alone: request.Mode == SearchMode.Lexical, token), budget, logger, ct);
         var (denseHits, denseReport) = await dense;
         var (lexicalHits, lexicalReport) = await lexical;
         query.TrySetResult(null);

@@ -28,7 +28,7 @@ public readonly record struct SearchCursor(ulong Query, long Bound, int Offset)
     {
         Span<byte> bytes = stackalloc byte[24];
         cursor = default;
-        if (text.Length != 28 || !Base64Url.TryDecodeFromChars(text, bytes, out var length) || length != 21 || bytes[0] != Version)
+        if (text.Length != 28 || !Base64Url.IsValid(text) || !Base64Url.TryDecodeFromChars(text, bytes, out var length) || length != 21 || bytes[0] != Version)
         {
             return false;
         }

@@ -31,7 +31,7 @@ public sealed class SearchOptions
 
     /// <summary>Weight of resemblance in the convex combination; words have the rest.</summary>
     [Range(0, 1)]
-    public double DenseWeight { get; set; } = 0.4;
+    public double DenseWeight { get; set; } = 0.35;
 
     /// <summary>Constant of reciprocal rank fusion.</summary>
     [Range(1, 10_000)]
@@ -43,7 +43,11 @@ public sealed class SearchOptions
 
     /// <summary>The same for tags that were guessed from the picture's own vector.</summary>
     [Range(0, 1)]
-    public double GuessedWords { get; set; } = 0.4;
+    public double GuessedWords { get; set; } = 0.35;
+
+    /// <summary>The same for guessed tags where only words are asked for.</summary>
+    [Range(0, 1)]
+    public double GuessedWordsAlone { get; set; } = 0.7;
 
     /// <summary>Hits below this relevance are no good match.</summary>
     [Range(0, 1)]

@@ -142,7 +142,7 @@ public sealed class VectorSearch(NpgsqlDataSource db)
             return false;
         }
 
-        await using var command = db.CreateCommand("SELECT count(*) FROM (SELECT FROM embeddings WHERE model_id = $1 LIMIT $2) AS some");
+        await using var command = db.CreateCommand("SELECT count(*) FROM (SELECT FROM embeddings WHERE model_id = $1 LIMIT $2) AS first");
         command.Parameters.Add(new() { Value = model.Id });
         command.Parameters.Add(new() { Value = size + 1 });
         var small = (long)(await command.ExecuteScalarAsync(ct))! <= size;
