@@ -31,7 +31,7 @@ public sealed class SearchOptions
 
     /// <summary>Weight of resemblance in the convex combination; words have the rest.</summary>
     [Range(0, 1)]
-    public double DenseWeight { get; set; } = 0.35;
+    public double DenseWeight { get; set; } = 0.3;
 
     /// <summary>Constant of reciprocal rank fusion.</summary>
     [Range(1, 10_000)]
