@@ -11,9 +11,10 @@ public static class Migrator
 {
     private const long LockKey = 0x696d_6167_6573_6561;
 
+    /// <param name="upTo">Only these migrations; all that this build knows without it.</param>
     /// <returns>Names of the migrations that were applied now.</returns>
     /// <exception cref="InvalidOperationException">The database was made by a newer build.</exception>
-    public static async Task<IReadOnlyList<string>> MigrateAsync(NpgsqlDataSource db, CancellationToken ct = default)
+    public static async Task<IReadOnlyList<string>> MigrateAsync(NpgsqlDataSource db, CancellationToken ct = default, IReadOnlyCollection<string>? upTo = null)
     {
         await using var connection = await db.OpenConnectionAsync(ct);
         await Execute(connection, $"SELECT pg_advisory_lock({LockKey})", ct);
@@ -27,8 +28,13 @@ public static class Migrator
                 throw new InvalidOperationException($"The database holds migration {unknown}, which this build does not know. Start a build that is at least as new as the one that made it.");
             }
 
+            if (upTo?.Except(known).FirstOrDefault() is { } newer)
+            {
+                throw new InvalidOperationException($"The backup holds migration {newer}, which this build does not know. Use a build that is at least as new as the one that wrote it.");
+            }
+
             List<string> done = [];
-            foreach (var name in known.Where(n => !applied.Contains(n)))
+            foreach (var name in known.Where(n => !applied.Contains(n) && upTo?.Contains(n) != false))
             {
                 await using var transaction = await connection.BeginTransactionAsync(ct);
                 await Execute(connection, Read(name), ct);

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using ImageSearch.Cli;
+using ImageSearch.Cli.Backup;
 using ImageSearch.Cli.Codec;
 using ImageSearch.Cli.Models;
 using ImageSearch.Cli.Pipeline;
@@ -15,13 +16,15 @@ var root = new RootCommand("ImageSearch: store pictures small and find them by m
     CodecCommand.Create(),
     ModelsCommand.Create(),
     KeysCommand.Create(),
+    BackupCommands.CreateBackup(),
+    BackupCommands.CreateRestore(),
 };
 
 try
 {
     return await root.Parse(args).InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
 }
-catch (Exception e) when (e is CliException or ModelException or InvalidOperationException)
+catch (Exception e) when (e is CliException or ModelException or InvalidOperationException or InvalidDataException)
 {
     Console.Error.WriteLine(e.Message);
     return 1;
