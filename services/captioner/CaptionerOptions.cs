@@ -19,6 +19,10 @@ public sealed class CaptionerOptions
     [Range(0, 0.5, ErrorMessage = "Captioner:Overlap must lie between 0 and 0.5.")]
     public float Overlap { get; set; } = 0.2f;
 
+    /// <summary>Embedding model whose tags the tagger takes, as <c>name/version</c>; its latents are those of Models:Codec.</summary>
+    [RegularExpression("^[a-z0-9._-]+/[a-z0-9._-]+$", ErrorMessage = "Captioner:TaggerModel must be name/version of a model in Models:Directory.")]
+    public string TaggerModel { get; set; } = "lic-adapter/1";
+
     /// <summary>Pictures at once with the tagger; with an M-LLM Captioner:Chat:Concurrency counts.</summary>
     [Range(1, 64, ErrorMessage = "Captioner:Concurrency must lie between 1 and 64.")]
     public int Concurrency { get; set; } = 1;

@@ -23,6 +23,28 @@ public sealed class CaptionCatalog(NpgsqlDataSource db)
         return await reader.ReadAsync(ct) ? (reader.GetString(0), reader.GetString(1)) : null;
     }
 
+    /// <summary>The image's present texts; null if it has none.</summary>
+    public async Task<ImageTexts?> FindAsync(long image, CancellationToken ct = default)
+    {
+        await using var command = db.CreateCommand("""
+            SELECT captioner, prompt_version, region, x, y, w, h, tags, caption, prompt_tokens, completion_tokens, milliseconds
+            FROM captions WHERE image_id = $1 ORDER BY region
+            """);
+        command.Parameters.Add(new() { Value = image });
+        List<RegionText> regions = [];
+        var (captioner, version) = ("", "");
+        await using var reader = await command.ExecuteReaderAsync(ct);
+        while (await reader.ReadAsync(ct))
+        {
+            (captioner, version) = (reader.GetString(0), reader.GetString(1));
+            regions.Add(new(
+                reader.GetInt16(2), reader.GetFloat(3), reader.GetFloat(4), reader.GetFloat(5), reader.GetFloat(6), reader.GetFieldValue<string[]>(7), reader.GetString(8),
+                reader.GetInt32(9), reader.GetInt32(10), reader.GetFloat(11)));
+        }
+
+        return regions.Count == 0 ? null : new(image, captioner, version, regions);
+    }
+
     /// <summary>
     /// Replaces the image's texts, and lets <paramref name="index"/> update the lexical index in the same transaction.
     /// </summary>
