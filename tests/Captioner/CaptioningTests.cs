@@ -31,7 +31,6 @@ public sealed class CaptioningTests : IAsyncLifetime
         fixture.AddCaptioner(services, change);
         services.AddMassTransitTestHarness(x =>
         {
-            x.SetTestTimeouts(testInactivityTimeout: TimeSpan.FromSeconds(30));
             x.AddConsumer<ImageIngestedConsumer>();
             x.AddConsumer<ReprocessConsumer>();
         });
@@ -48,14 +47,14 @@ public sealed class CaptioningTests : IAsyncLifetime
     private static ImageReprocessRequested Reprocess((long Image, ImageId Id) picture, bool force, string stage = Stages.Caption) =>
         new(picture.Image, picture.Id, stage, null, force, DateTimeOffset.UtcNow);
 
-    /// <summary>Publishes and waits until this very message is consumed.</summary>
+    /// <summary>Publishes and waits until this very message is consumed; the exception if that failed.</summary>
     private static async Task<Exception?> ConsumedAsync<T>(ITestHarness harness, T message)
         where T : class
     {
-        var id = NewId.NextGuid();
-        await harness.Bus.Publish(message, c => c.MessageId = id);
-        Assert.True(await harness.Consumed.Any<T>(m => m.Context.MessageId == id));
-        return harness.Consumed.Select<T>(m => m.Context.MessageId == id).Single().Exception;
+        var observer = new Outcome(NewId.NextGuid());
+        using var handle = harness.Bus.ConnectConsumeObserver(observer);
+        await harness.Bus.Publish(message, c => c.MessageId = observer.Id);
+        return await observer.Task;
     }
 
     private static int Captioned(ITestHarness harness) => harness.Published.Select<ImageCaptioned>().Count();
@@ -234,5 +233,33 @@ public sealed class CaptioningTests : IAsyncLifetime
 
         Assert.Equal(5, (await fixture.Captions.FindAsync(picture.Image))!.Regions.Count);
         Assert.Equal([picture.Image], await fixture.SearchAsync("dog"));
+    }
+
+    private sealed class Outcome(Guid id) : IConsumeObserver
+    {
+        private readonly TaskCompletionSource<Exception?> done = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public Guid Id => id;
+
+        public Task<Exception?> Task => done.Task;
+
+        public Task PreConsume<T>(ConsumeContext<T> context)
+            where T : class => System.Threading.Tasks.Task.CompletedTask;
+
+        public Task PostConsume<T>(ConsumeContext<T> context)
+            where T : class => Set(context, null);
+
+        public Task ConsumeFault<T>(ConsumeContext<T> context, Exception exception)
+            where T : class => Set(context, exception);
+
+        private Task Set(ConsumeContext context, Exception? exception)
+        {
+            if (context.MessageId == id)
+            {
+                done.TrySetResult(exception);
+            }
+
+            return System.Threading.Tasks.Task.CompletedTask;
+        }
     }
 }
