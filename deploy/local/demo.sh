@@ -1,12 +1,12 @@
 # shellcheck shell=bash
 # `demo`: the system, pictures in it, and a few searches.
 
-# Debian packages with freely licensed pictures; their licence files are kept beside the pictures.
-PICTURE_PACKAGES=(tuxpaint-stamps-default ukui-wallpapers)
+# A Debian package with freely licensed pictures; its licence is kept beside them.
+PICTURE_PACKAGE=tuxpaint-stamps-default
 PICTURES=$CACHE/pictures-1
 # Photographs among the stamps; the rest of that package is drawings and symbols.
-STAMP_FOLDERS=(animals food plants vehicles space household naturalforces seasonal)
-SEARCHES=('a bird' 'a fruit' 'a flower' 'a car or another vehicle')
+STAMP_FOLDERS=(animals food plants vehicles space household)
+SEARCHES=('a large animal with horns' 'red fruit' 'yellow flower' 'a planet')
 
 # demo [FOLDER] [--exit]
 demo() {
@@ -54,18 +54,18 @@ demo_interrupted() {
   exit 130
 }
 
-# Fetches the packages into the cache and keeps their pictures only.
+# Fetches the package into the cache and keeps its photographs only.
 need_pictures() {
   [ ! -d "$PICTURES" ] || return 0
   need_command apt-get 'The demo pictures come from Debian packages. Name a folder of your own: ./imagesearch demo FOLDER'
   need_command dpkg-deb 'The demo pictures come from Debian packages. Name a folder of your own: ./imagesearch demo FOLDER'
   need_space "$CACHE" 2
-  local work=$CACHE/pictures.partial folder
-  say 'Fetching the demo pictures from Debian (once, 190 MB) ...'
+  local work=$CACHE/pictures.partial
+  say 'Fetching the demo pictures from Debian (once, 160 MB) ...'
   rm -rf "$work"
-  mkdir -p "$work"/{deb,all,new}
+  mkdir -p "$work"/{deb,all}
   download_packages "$work/deb" >"$STATE/logs/pictures.log" 2>&1 || fail_with_log pictures 'the demo pictures could not be fetched'
-  for folder in "$work"/deb/*.deb; do dpkg-deb -x "$folder" "$work/all"; done
+  dpkg-deb -x "$work"/deb/*.deb "$work/all"
   copy_pictures "$work/all/usr/share" "$work/new"
   mv "$work/new" "$PICTURES"
   rm -rf "$work"
@@ -74,17 +74,13 @@ need_pictures() {
 # apt's own download user needs the folder writable; as root without it apt only warns, so its owner is set where it exists.
 download_packages() {
   ! id _apt >/dev/null 2>&1 || [ "$(id -u)" != 0 ] || chown _apt "$1"
-  cd "$1" && { apt-get download "${PICTURE_PACKAGES[@]}" || { apt-get update && apt-get download "${PICTURE_PACKAGES[@]}"; }; }
+  cd "$1" && { apt-get download "$PICTURE_PACKAGE" || { apt-get update && apt-get download "$PICTURE_PACKAGE"; }; }
 }
 
-# copy_pictures SHARE TARGET
+# copy_pictures SHARE TARGET: the larger stamps that are no drawings
 copy_pictures() {
-  local share=$1 target=$2 folder package
-  for folder in "${STAMP_FOLDERS[@]}"; do
-    (cd "$share/tuxpaint/stamps" && find "$folder" -name '*.png' -size +30k ! -path '*cartoon*' -exec cp --parents {} "$target" \;)
-  done
-  mkdir -p "$target/backgrounds"
-  # Without the largest: they show patterns.
-  find "$share/backgrounds" \( -name '*.png' -o -name '*.jpg' \) -size -2048k -exec cp {} "$target/backgrounds" \;
-  for package in "${PICTURE_PACKAGES[@]}"; do cp "$share/doc/$package/copyright" "$target/$package.copyright.txt"; done
+  local share=$1 target=$2
+  mkdir -p "$target"
+  (cd "$share/tuxpaint/stamps" && find "${STAMP_FOLDERS[@]}" -name '*.png' -size +30k ! -path '*cartoon*' -exec cp --parents {} "$target" \;)
+  cp "$share/doc/$PICTURE_PACKAGE/copyright" "$target/copyright.txt"
 }
