@@ -27,6 +27,8 @@ start() {
   # Without job control a background process leads no group, so setsid executes in place and $! stays right.
   setsid "$@" </dev/null >"$log" 2>&1 9>&- 8>&- &
   printf '%s %s\n' $! "$(started_at $!)" >"$STATE/run/$name.pid"
+  # Else every later bare `wait` would wait for the daemon's end.
+  disown $!
 }
 
 # stop NAME [SIGNAL] [SECONDS]: asks, waits, then kills the whole session
