@@ -60,7 +60,7 @@ foreach (var size in sizes)
         var postings = await SizeAsync(db, "lexical_terms", "lexical_blocks") / (double)size;
         var tail = await SizeAsync(db, "lexical_tail", "lexical_pending") / 1e6;
         var texts = await SizeAsync(db, "lexical_documents") / (double)(whole ? size : indexed);
-        Console.WriteLine($"| {size:N0} | {At(words, 0.5):F1} | {At(words, 0.99):F1} | {perQuery} | {At(must, 0.5):F1} | {At(must, 0.99):F1} | {At(phrase, 0.5):F1} | {postings:F0} | {tail:F0} | {texts:F0} | {rate:F0} | {perDocument} | {At(during, 0.5):F1} |");
+        Console.WriteLine($"| {size:N0} | {At(words, 0.5)} | {At(words, 0.99)} | {perQuery} | {At(must, 0.5)} | {At(must, 0.99)} | {At(phrase, 0.5)} | {postings:F0} | {tail:F0} | {texts:F0} | {rate:F0} | {perDocument} | {At(during, 0.5)} |");
     }
     finally
     {
@@ -130,7 +130,7 @@ static string Since((double Client, double Server) start, ProcessorTime processo
     return $"{(now.Client - start.Client) * 1000 / count:F2} + {(now.Server - start.Server) * 1000 / count:F2}";
 }
 
-static double At(List<double> times, double share) => times.Count == 0 ? double.NaN : times.Order().ElementAt((int)(share * (times.Count - 1)));
+static string At(List<double> times, double share) => times.Count == 0 ? "-" : times.Order().ElementAt((int)(share * (times.Count - 1))).ToString("F1");
 
 static async Task<long> SizeAsync(NpgsqlDataSource db, params string[] tables)
 {
