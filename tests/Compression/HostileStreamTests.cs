@@ -31,7 +31,7 @@ public class HostileStreamTests(TestModel model, ITestOutputHelper output) : ICl
     public void Damage_behind_a_correct_checksum_is_bounded_and_typed()
     {
         var random = new Random(12);
-        var (decoded, count) = (0, Mutations / 8);
+        var (decoded, count) = (0, Mutations / 10);
         for (var i = 0; i < count; i++)
         {
             var stream = Mutate(_streams[i % _streams.Length], random);
