@@ -3,14 +3,14 @@
 
 # A Debian package with freely licensed pictures; its licence is kept beside them.
 PICTURE_PACKAGE=tuxpaint-stamps-default
-PICTURES=$CACHE/pictures-1
+PICTURES=$CACHE/pictures-2
 # Photographs among the stamps; the rest of that package is drawings and symbols.
 STAMP_FOLDERS=(animals food plants vehicles space household)
 SEARCHES=('a large animal with horns' 'red fruit' 'yellow flower' 'a planet')
 
 # demo [FOLDER] [--exit]
 demo() {
-  local folder='' stop=no argument query
+  local folder='' stop=no argument result=0
   for argument in "$@"; do
     case $argument in
       --exit) stop=yes ;;
@@ -26,19 +26,25 @@ demo() {
     need_pictures
     folder=$PICTURES
   fi
-  cli add "$folder" --wait
-  for query in "${SEARCHES[@]}"; do
-    printf '\n$ ./imagesearch search "%s"\n' "$query"
-    cli search "$query" -k 3
-  done
+  add_and_search "$folder" || result=$?
   trap - INT TERM
   if [ "$stop" = yes ]; then
     down
     say "Stopped; ./imagesearch up brings it back with its pictures."
-  else
+  elif [ "$result" = 0 ]; then
     echo
     show_addresses
   fi
+  return "$result"
+}
+
+add_and_search() {
+  local query
+  cli add "$1" || return
+  for query in "${SEARCHES[@]}"; do
+    printf '\n$ ./imagesearch search "%s"\n' "$query"
+    cli search "$query" -k 3 || return
+  done
 }
 
 demo_interrupted() {
@@ -77,10 +83,15 @@ download_packages() {
   cd "$1" && { apt-get download "$PICTURE_PACKAGE" || { apt-get update && apt-get download "$PICTURE_PACKAGE"; }; }
 }
 
-# copy_pictures SHARE TARGET: the larger stamps that are no drawings
+# copy_pictures SHARE TARGET: the larger stamps that are no drawings, each with its English description in a text file
 copy_pictures() {
-  local share=$1 target=$2
+  local stamps=$1/tuxpaint/stamps target=$2 picture text
   mkdir -p "$target"
-  (cd "$share/tuxpaint/stamps" && find "${STAMP_FOLDERS[@]}" -name '*.png' -size +30k ! -path '*cartoon*' -exec cp --parents {} "$target" \;)
-  cp "$share/doc/$PICTURE_PACKAGE/copyright" "$target/copyright.txt"
+  cp "$1/doc/$PICTURE_PACKAGE/copyright" "$target/copyright.txt"
+  while IFS= read -r picture; do
+    (cd "$stamps" && cp --parents "$picture" "$target")
+    text=${picture%.png}.txt
+    # Translations follow on further lines.
+    [ ! -s "$stamps/$text" ] || head -n 1 "$stamps/$text" >"$target/$text"
+  done < <(cd "$stamps" && find "${STAMP_FOLDERS[@]}" -name '*.png' -size +30k ! -path '*cartoon*')
 }
