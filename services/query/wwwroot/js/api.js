@@ -1,0 +1,50 @@
+// The calls of the page. Errors are problem details (RFC 9457); their text is made for people.
+
+export class ApiError extends Error {
+  constructor(message, fields = {}) {
+    super(message);
+    this.fields = fields;
+  }
+}
+
+async function read(response) {
+  if (response.ok) {
+    return response.json();
+  }
+  let problem = {};
+  try {
+    problem = await response.json();
+  } catch {
+    // Not from the service itself; the status has to do.
+  }
+  const fields = problem.errors ?? {};
+  const first = Object.entries(fields)[0];
+  const named = first ? `${first[0] ? `${first[0]}: ` : ''}${first[1][0]}` : null;
+  throw new ApiError(named ?? problem.detail ?? problem.title ?? `The service answered ${response.status}.`, fields);
+}
+
+async function call(url, init) {
+  try {
+    return await read(await fetch(url, init));
+  } catch (error) {
+    if (error instanceof ApiError || error.name === 'AbortError') {
+      throw error;
+    }
+    throw new ApiError('The service does not answer. Check that it runs, then try again.');
+  }
+}
+
+export function search(query, file, signal) {
+  if (!file) {
+    return call('api/search', { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(query), signal });
+  }
+  const form = new FormData();
+  form.append('query', JSON.stringify(query));
+  form.append('image', file, 'query');
+  return call('api/search', { method: 'POST', body: form, signal });
+}
+
+export const newest = (before, signal) => call(`api/images?k=36${before ? `&before=${before}` : ''}`, { signal });
+export const details = (id, signal) => call(`api/images/${id}`, { signal });
+export const similar = (id, signal) => call(`api/images/${id}/similar?k=24`, { signal });
+export const status = () => call('api/status');
