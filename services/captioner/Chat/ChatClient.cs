@@ -29,7 +29,7 @@ public sealed class ChatClient
         this.options = options;
         this.time = time;
         address = new Uri(options.BaseAddress.TrimEnd('/') + "/chat/completions");
-        key = options.Key;
+        key = options.ReadKey();
         dialect = new ChatDialect(options.JsonMode);
 
         // Longer waits than this are waited for with the queue paused, not with a picture's time budget.

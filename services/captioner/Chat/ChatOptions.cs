@@ -64,7 +64,8 @@ public sealed class ChatOptions : IValidatableObject
     [Range(0.5, 600, ErrorMessage = "Captioner:Chat:BreakSeconds must lie between 0.5 and 600.")]
     public double BreakSeconds { get; set; } = 15;
 
-    public string? Key => !string.IsNullOrEmpty(ApiKeyFile) ? File.ReadAllText(ApiKeyFile).Trim() : ApiKey;
+    /// <summary>The key itself, from whichever place it lies in.</summary>
+    public string? ReadKey() => !string.IsNullOrEmpty(ApiKeyFile) ? File.ReadAllText(ApiKeyFile).Trim() : ApiKey;
 
     public IEnumerable<ValidationResult> Validate(ValidationContext validationContext)
     {
