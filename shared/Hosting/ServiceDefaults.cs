@@ -71,6 +71,18 @@ public static class ServiceDefaults
     /// <summary><c>/health/live</c>: the process answers. <c>/health/ready</c>: it can do its work, with the reason for each part that cannot.</summary>
     public static void MapHealth(this WebApplication app)
     {
+        try
+        {
+            MapHealthChecks(app);
+        }
+        catch (OptionsValidationException)
+        {
+            // Mapping builds the bus, whose endpoints read settings. Starting checks all settings and RunServiceAsync says what is wrong with them.
+        }
+    }
+
+    private static void MapHealthChecks(WebApplication app)
+    {
         app.MapHealthChecks("/health/live", new HealthCheckOptions { Predicate = _ => false });
         app.MapHealthChecks("/health/ready", new HealthCheckOptions
         {
@@ -89,12 +101,14 @@ public static class ServiceDefaults
     {
         try
         {
+            // Before the host does it, which would build the bus first and log a stack trace.
+            app.Services.GetService<IStartupValidator>()?.Validate();
             await app.RunAsync();
             return 0;
         }
-        catch (OptionsValidationException e)
+        catch (Exception e) when (WrongSettings(e) is { Length: > 0 } wrong)
         {
-            await Console.Error.WriteLineAsync($"Wrong settings: {string.Join(" ", e.Failures)} Set them in the environment, for instance Postgres__ConnectionString.");
+            await Console.Error.WriteLineAsync($"Wrong settings: {string.Join(" ", wrong)} Set them in the environment, for instance Postgres__ConnectionString.");
             return 2;
         }
         catch (IOException e) when (e.InnerException is Microsoft.AspNetCore.Connections.AddressInUseException)
@@ -103,6 +117,13 @@ public static class ServiceDefaults
             return 2;
         }
     }
+
+    private static string[] WrongSettings(Exception e) => e switch
+    {
+        OptionsValidationException o => [.. o.Failures],
+        AggregateException a when a.InnerExceptions.All(i => i is OptionsValidationException) => [.. a.InnerExceptions.SelectMany(WrongSettings)],
+        _ => [],
+    };
 
     public static NpgsqlDataSource OpenDatabase(PostgresOptions options, string application)
     {
