@@ -41,12 +41,12 @@ public static class Captioning
         return services;
     }
 
-    /// <summary>With a server, no message is fetched before it can be worked on: it would wait behind a pause against the broker's clock.</summary>
-    public static EndpointSettings Endpoint(IServiceProvider p) => Options(p) switch
+    /// <summary>No message is fetched before it can be worked on: it would wait behind a pause, against the broker's clock.</summary>
+    public static EndpointSettings Endpoint(IServiceProvider p)
     {
-        { Kind: "mllm" } => new(ChatSettings(p).Concurrency, ChatSettings(p).Concurrency, MayPass),
-        var o => new(o.Concurrency * 2, o.Concurrency, MayPass),
-    };
+        var concurrency = Options(p) is { Kind: "mllm" } ? ChatSettings(p).Concurrency : Options(p).Concurrency;
+        return new(concurrency, concurrency, MayPass);
+    }
 
     /// <summary>What fails the same way again goes to the error queue at once; servers have their own retries and the pause.</summary>
     private static bool MayPass(Exception e) => e is not (PictureException or CaptionException or ModelException or ObjectTooLargeException);
