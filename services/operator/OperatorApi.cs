@@ -1,4 +1,5 @@
 using ImageSearch.Catalog.Operations;
+using ImageSearch.Hosting.Security;
 using Microsoft.AspNetCore.Diagnostics;
 
 namespace ImageSearch.Operator;
@@ -8,9 +9,25 @@ internal static class OperatorApi
 {
     public const int LargestPage = 500;
 
-    /// <summary>Who acts: header X-Actor, else the user that the service runs as.</summary>
-    public static string Actor(this HttpContext context) =>
-        context.Request.Headers["X-Actor"].ToString().Trim() is { Length: > 0 and <= 100 } actor ? actor : Environment.UserName;
+    /// <summary>Who acts: header X-Actor, else the user that the service runs as; with an API key its name stands before, since a header can say anything.</summary>
+    public static string Actor(this HttpContext context)
+    {
+        var named = context.Request.Headers["X-Actor"].ToString().Trim() is { Length: > 0 and <= 100 } actor ? actor : null;
+        return ApiKeyGate.Key(context) is { } key ? (named is null ? key.Name : $"{key.Name} ({named})") : named ?? Environment.UserName;
+    }
+
+    /// <summary>Refuses changes that a page of another site sends through a browser.</summary>
+    public static void UseSameOrigin(this WebApplication app) => app.Use(async (context, next) =>
+    {
+        var origin = context.Request.Headers.Origin.ToString();
+        if (origin.Length > 0 && !HttpMethods.IsGet(context.Request.Method) && !(Uri.TryCreate(origin, UriKind.Absolute, out var from) && from.Authority == context.Request.Host.Value))
+        {
+            await Results.Problem($"Requests from pages of {origin} are refused.", statusCode: StatusCodes.Status403Forbidden).ExecuteAsync(context);
+            return;
+        }
+
+        await next();
+    });
 
     public static int Page(int? limit) => Math.Clamp(limit ?? 50, 1, LargestPage);
 

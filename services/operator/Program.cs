@@ -1,5 +1,6 @@
 using ImageSearch.Contracts;
 using ImageSearch.Hosting;
+using ImageSearch.Hosting.Security;
 using ImageSearch.Models;
 using ImageSearch.Operator;
 using ImageSearch.Operator.Audits;
@@ -11,7 +12,7 @@ using ImageSearch.Operator.Retries;
 using ImageSearch.Operator.Timeline;
 using MassTransit;
 
-var builder = WebApplication.CreateBuilder(args).AddImageSearch("operator");
+var builder = WebApplication.CreateBuilder(args).AddImageSearch("operator").AddApiKeys(Scopes.Operate);
 builder.Services.AddSettings<OperatorOptions>(OperatorOptions.Section);
 builder.Services.AddSettings<ModelsOptions>(ModelsOptions.Section);
 builder.Services.AddProblemDetails();
@@ -24,6 +25,8 @@ builder.Services.AddStageControl();
 
 var app = builder.Build();
 app.UseProblemDetails();
+app.UseSameOrigin();
+app.UseApiKeys(Scopes.Operate);
 app.UseDefaultFiles();
 app.UseStaticFiles();
 app.MapOpenApi();

@@ -39,6 +39,8 @@ public sealed class OperatorFixture : IAsyncLifetime
 
     public async Task InitializeAsync()
     {
+        // The codec that is shipped, beside the models that a test adds.
+        File.CreateSymbolicLink(Path.Combine(ModelsDirectory, "lic-lot"), Path.Combine(TestServers.ModelsDirectory, "lic-lot"));
         database = await TestServers.DatabaseAsync();
         broker = await TestServers.VirtualHostAsync();
         buckets = TestServers.Buckets();

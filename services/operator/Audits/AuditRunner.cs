@@ -1,6 +1,6 @@
 using System.Globalization;
 using ImageSearch.Catalog.Operations;
-using ImageSearch.Contracts;
+using ImageSearch.Models;
 using Microsoft.Extensions.Options;
 
 namespace ImageSearch.Operator.Audits;
@@ -27,7 +27,7 @@ public sealed class AuditRunner(
                     await using var right = await SessionLock.TryTakeAsync(db, $"audit {audit.Id}", stoppingToken);
                     if (right is not null)
                     {
-                        await WorkAsync(audit.Id, stoppingToken);
+                        await TryWorkAsync(audit.Id, stoppingToken);
                     }
                 }
             }
@@ -48,6 +48,19 @@ public sealed class AuditRunner(
             && await audits.StartAsync(deep: false, options.Value.AuditRepairs, (int)options.Value.AuditGrace.TotalSeconds, "operator", ct) is { } started)
         {
             await journal.WriteAsync("operator", "audit", $"audit {started}", "periodic", ct);
+        }
+    }
+
+    private async Task TryWorkAsync(long id, CancellationToken ct)
+    {
+        try
+        {
+            await WorkAsync(id, ct);
+        }
+        catch (ModelException e)
+        {
+            // Waiting does not mend this.
+            await audits.ChangeAsync(id, "failed", e.Message, ct);
         }
     }
 

@@ -166,7 +166,7 @@ public sealed class AuditCatalog(NpgsqlDataSource db)
                  WHERE o.bucket = $1 AND o.key COLLATE "C" > $2 ORDER BY o.key COLLATE "C" LIMIT $3)
                 UNION ALL
                 (SELECT key, etag, NULL, NULL, rejected_at FROM rejections WHERE bucket = $1 AND key COLLATE "C" > $2 ORDER BY key COLLATE "C" LIMIT $3)) u
-            ORDER BY 1 COLLATE "C" LIMIT $3
+            ORDER BY u.key COLLATE "C" LIMIT $3
             """,
             r => (r.GetString(0), r.GetString(1), r.Value<long>(2), r.IsDBNull(3) ? null : r.GetFieldValue<byte[]>(3), r.GetFieldValue<DateTimeOffset>(4)), ct, bucket, after, limit);
 
