@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using System.Globalization;
-using System.Text;
 using ImageSearch.Benchmarks.Operator;
 using ImageSearch.Catalog;
 using ImageSearch.Catalog.Operations;
@@ -32,9 +31,17 @@ await using var connection = await new ConnectionFactory { Uri = host.Uri }.Crea
 await Messages.FillAsync(connection, count);
 
 var reader = new ErrorQueueReader(new FailureCatalog(db), rabbit, options, TimeProvider.System, NullLogger<ErrorQueueReader>.Instance);
-var start = Stopwatch.GetTimestamp();
 await reader.StartAsync(default);
 var queries = new FailureQueries(db);
+
+// Connecting and declaring the topology is not part of it.
+long before;
+while ((before = await queries.CountAsync(null, null)) == 0)
+{
+    await Task.Delay(5);
+}
+
+var start = Stopwatch.GetTimestamp();
 while (await queries.CountAsync(null, null) < count)
 {
     await Task.Delay(20);
@@ -42,12 +49,12 @@ while (await queries.CountAsync(null, null) < count)
 
 var stored = Stopwatch.GetElapsedTime(start);
 await reader.StopAsync(default);
-await using (var analyze = db.CreateCommand("VACUUM ANALYZE failed_messages"))
+await using (var analyze = db.CreateCommand("VACUUM ANALYZE failed_messages, failure_texts"))
 {
     await analyze.ExecuteNonQueryAsync();
 }
 
-Console.WriteLine($"| {count:N0} failed messages | |\n|---|---|\n| stored | {count / stored.TotalSeconds:N0} a second |");
+Console.WriteLine($"| {count:N0} failed messages | |\n|---|---|\n| stored | {(count - before) / stored.TotalSeconds:N0} a second |");
 foreach (var (name, search) in ((string, string?)[])
     [("every page of 50, in order", null), ("pages of endpoint:codec", "endpoint:codec"), ("pages of a word in a third of them", "deadlock"),
      ("first page of a word in one of them", "picture-4711.jpg"), ("first page of (a OR b) NOT c", "(deadlock OR timeout) NOT embedder"), ("first page of a word in none", "nowhere-to-be-found")])

@@ -25,7 +25,6 @@ CREATE TABLE failed_messages (
     properties      jsonb NOT NULL,            -- AMQP properties
     headers         jsonb NOT NULL,            -- AMQP headers as they came, faults included
     body            bytea NOT NULL,
-    search_text     text NOT NULL,             -- lower case; what free words look at, start of the body included
     attempts        int NOT NULL DEFAULT 1,    -- times it failed
     copies          int NOT NULL DEFAULT 1,    -- equal messages without an identity that came besides
     first_failed_at timestamptz NOT NULL,
@@ -41,7 +40,14 @@ CREATE INDEX failed_messages_image ON failed_messages (image_id) WHERE image_id 
 CREATE INDEX failed_messages_sha256 ON failed_messages (sha256) WHERE sha256 IS NOT NULL;
 CREATE INDEX failed_messages_key ON failed_messages (key text_pattern_ops) WHERE key IS NOT NULL;
 CREATE INDEX failed_messages_due ON failed_messages (next_retry_at) WHERE next_retry_at IS NOT NULL AND state = 'failed';
-CREATE INDEX failed_messages_search ON failed_messages USING gin (search_text gin_trgm_ops);
+
+-- What searches look at, in lower case: facts, and after U+0001 the start of the body. A table of its own, since every change of a message's
+-- state would write all its index entries anew.
+CREATE TABLE failure_texts (
+    failure_id      bigint PRIMARY KEY REFERENCES failed_messages ON DELETE CASCADE,
+    text            text NOT NULL
+);
+CREATE INDEX failure_texts_trigrams ON failure_texts USING gin (text gin_trgm_ops);
 
 -- Every failure. delivery_key makes storing idempotent: a message that is delivered again after a crash between commit and
 -- acknowledgement has the same key.

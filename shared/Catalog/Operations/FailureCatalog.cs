@@ -75,13 +75,17 @@ public sealed class FailureCatalog(NpgsqlDataSource db)
         return fresh.Count;
     }
 
-    private static void AddFirst(NpgsqlBatch batch, long id, NewFailure f, IReadOnlyList<TimeSpan>? delays) => Add(batch, """
+    private static void AddFirst(NpgsqlBatch batch, long id, NewFailure f, IReadOnlyList<TimeSpan>? delays)
+    {
+        Add(batch, """
         INSERT INTO failed_messages (id, endpoint, source, message_id, message_type, exception_type, exception_message, stack_trace, first_frame, group_key, transient,
-            image_id, sha256, bucket, key, trace_id, properties, headers, body, search_text, first_failed_at, last_failed_at, next_retry_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $21, now() + $22)
+            image_id, sha256, bucket, key, trace_id, properties, headers, body, first_failed_at, last_failed_at, next_retry_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $20, now() + $21)
         """,
         id, f.Endpoint, f.Source, f.MessageId, f.MessageType, f.ExceptionType, f.ExceptionMessage, f.StackTrace, f.FirstFrame, f.GroupKey, f.Transient,
-        f.Image, f.Sha256, f.Bucket, f.Key, f.TraceId, Json(f.Properties), Json(f.Headers), f.Body, f.SearchText, f.FailedAt, Interval(AutomaticDelay(f.Transient, 1, delays)));
+        f.Image, f.Sha256, f.Bucket, f.Key, f.TraceId, Json(f.Properties), Json(f.Headers), f.Body, f.FailedAt, Interval(AutomaticDelay(f.Transient, 1, delays)));
+        Add(batch, "INSERT INTO failure_texts (failure_id, text) VALUES ($1, $2)", id, f.SearchText);
+    }
 
     // The message keeps its row and history; the body stays as it was sent. The open retry learns that it was in vain, and so does a retry
     // that was taken for a success too early.
@@ -89,11 +93,12 @@ public sealed class FailureCatalog(NpgsqlDataSource db)
     {
         Add(batch, """
             UPDATE failed_messages SET state = 'failed', source = $2, exception_type = $3, exception_message = $4, stack_trace = $5, first_frame = $6, group_key = $7,
-                transient = $8, headers = $9, attempts = $10, last_failed_at = $11, next_retry_at = now() + $12, search_text = $13, changed_at = now()
+                transient = $8, headers = $9, attempts = $10, last_failed_at = $11, next_retry_at = now() + $12, changed_at = now()
             WHERE id = $1
             """,
             id, f.Source, f.ExceptionType, f.ExceptionMessage, f.StackTrace, f.FirstFrame, f.GroupKey, f.Transient, Json(f.Headers), attempts, f.FailedAt,
-            Interval(AutomaticDelay(f.Transient, attempts, delays)), f.SearchText);
+            Interval(AutomaticDelay(f.Transient, attempts, delays)));
+        Add(batch, "UPDATE failure_texts SET text = $2 WHERE failure_id = $1", id, f.SearchText);
         Add(batch, """
             UPDATE retry_items SET state = 'failed', decided_at = now(), decided_by = 'failure'
             WHERE failure_id = $1 AND state IN ('sending', 'sent', 'succeeded')

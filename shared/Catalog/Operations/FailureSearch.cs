@@ -14,7 +14,7 @@ public sealed class FailureSearchException(string message) : Exception(message);
 /// </summary>
 public sealed class FailureSearch
 {
-    /// <summary>Stands in search_text between what is known about a message and the start of its body.</summary>
+    /// <summary>Stands in the searched text between what is known about a message and the start of its body.</summary>
     public const char BodyMark = '\u0001';
 
     private readonly StringBuilder sql = new();
@@ -126,14 +126,14 @@ public sealed class FailureSearch
 
         sql.Append(field switch
         {
-            "" => $"f.search_text LIKE {Pattern(word)}",
+            "" => Text(Pattern(word)),
             "exception" => $"coalesce(f.exception_type, '') ILIKE {Pattern(word)}",
             "message" => $"f.exception_message ILIKE {Pattern(word)}",
             "frame" => $"f.first_frame ILIKE {Pattern(word)}",
             "endpoint" => $"f.endpoint = {Bind(word.ToLowerInvariant())}",
             "type" => $"coalesce(f.message_type, '') ILIKE {Pattern(word)}",
             "key" => $"coalesce(f.bucket || '/' || f.key, '') ILIKE {Pattern(word)}",
-            "body" => $"f.search_text LIKE {Pattern(word, "%" + BodyMark)}",
+            "body" => Text(Pattern(word, "%" + BodyMark)),
             "trace" => $"coalesce(f.trace_id, '') = {Bind(word.ToLowerInvariant())}",
             "group" => $"f.group_key = {Bind(word.ToLowerInvariant())}",
             "retry" => long.TryParse(word, NumberStyles.None, CultureInfo.InvariantCulture, out var retry)
@@ -144,6 +144,8 @@ public sealed class FailureSearch
                 $"The search knows no field '{field}'. Fields are exception, message, frame, endpoint, type, image, key, body, trace, group and retry; put the word in quotes to search for the colon."),
         });
     }
+
+    private static string Text(string pattern) => $"EXISTS (SELECT FROM failure_texts t WHERE t.failure_id = f.id AND t.text LIKE {pattern})";
 
     private string Image(string word) =>
         ImageId.TryParse(word, out var id) ? $"coalesce(f.sha256 = {Bind(id.ToBytes())}, false)"

@@ -88,15 +88,17 @@ public sealed class RetryCatalog(NpgsqlDataSource db)
             WITH original AS (
                 UPDATE failed_messages SET state = 'resolved', next_retry_at = NULL, changed_at = now() WHERE id = $1 AND state IN ('failed', 'archived') RETURNING *)
             INSERT INTO failed_messages (state, endpoint, source, message_id, message_type, exception_type, exception_message, stack_trace, first_frame, group_key, transient,
-                image_id, sha256, bucket, key, trace_id, properties, headers, body, search_text, attempts, first_failed_at, last_failed_at, edited_from)
+                image_id, sha256, bucket, key, trace_id, properties, headers, body, attempts, first_failed_at, last_failed_at, edited_from)
             SELECT 'retrying', endpoint, source, message_id, message_type, exception_type, exception_message, stack_trace, first_frame, group_key, transient,
-                image_id, sha256, bucket, key, trace_id, properties, $3::jsonb, $2, $4, attempts, first_failed_at, last_failed_at, id FROM original
+                image_id, sha256, bucket, key, trace_id, properties, $3::jsonb, $2, attempts, first_failed_at, last_failed_at, id FROM original
             RETURNING id
-            """, ct, original, body, headers, searchText);
+            """, ct, original, body, headers);
         if (copy is null)
         {
             return null;
         }
+
+        await connection.ExecuteAsync("INSERT INTO failure_texts (failure_id, text) VALUES ($1, $2)", ct, copy, searchText);
 
         var retry = await connection.ScalarAsync<long>("INSERT INTO retries (kind, selection, actor) VALUES ('edit', $1, $2) RETURNING id", ct, $"failure {original}, edited", actor);
         await connection.ExecuteAsync("INSERT INTO retry_items (retry_id, failure_id, batch) VALUES ($1, $2, 0)", ct, retry, copy);
