@@ -30,14 +30,14 @@ internal readonly record struct Grid(int Width, int Height)
             for (var j = 0; j < across; j++)
             {
                 yield return new Tile(rows * i / down * 64, columns * j / across * 64, rows * (i + 1) / down * 64, columns * (j + 1) / across * 64,
-                    rows * 64, columns * 64);
+                    rows * 64, columns * 64, down * across > 1 && i == down - 1 && j == across - 1);
             }
         }
     }
 }
 
-/// <summary>A tile of the padded picture, in pixels: the core is what it contributes, the rest is margin.</summary>
-internal readonly record struct Tile(int CoreTop, int CoreLeft, int CoreBottom, int CoreRight, int Height, int Width)
+/// <summary>A tile of the padded picture (Height x Width), in pixels: the core is what it contributes, the rest is margin. Last of several: never set for a single tile.</summary>
+internal readonly record struct Tile(int CoreTop, int CoreLeft, int CoreBottom, int CoreRight, int Height, int Width, bool Last)
 {
     private const int Margin = 64;
 
