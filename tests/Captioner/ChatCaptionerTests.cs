@@ -19,10 +19,11 @@ public sealed class ChatCaptionerTests : IAsyncLifetime
         await server.DisposeAsync();
     }
 
-    private ChatCaptioner Captioner(Action<ChatOptions>? change = null, string grid = "none")
+    /// <param name="budget">Clock of the picture's time budget.</param>
+    private ChatCaptioner Captioner(Action<ChatOptions>? change = null, string grid = "none", TimeProvider? budget = null)
     {
         var options = server.Options(change);
-        return new(new ChatClient(http, options, TimeProvider.System), options, CropGrid.Regions(grid, 0.2f), grid, TimeProvider.System, NullLogger<ChatCaptioner>.Instance);
+        return new(new ChatClient(http, options, TimeProvider.System), options, CropGrid.Regions(grid, 0.2f), grid, budget ?? TimeProvider.System, NullLogger<ChatCaptioner>.Instance);
     }
 
     private async Task<CaptionException> FailsAsync(ChatCaptioner captioner) => await Assert.ThrowsAsync<CaptionException>(() => captioner.CaptionAsync(Picture));
@@ -183,9 +184,10 @@ public sealed class ChatCaptionerTests : IAsyncLifetime
     [Fact]
     public async Task The_time_budget_ends_a_picture_and_names_the_setting()
     {
-        server.Otherwise = FakeChatServer.SlowDrip();
+        var budget = new ExpiringTime();
+        server.Otherwise = budget.ExpiresAnd(FakeChatServer.SlowDrip());
 
-        var e = await FailsAsync(Captioner(o => (o.SecondsPerRequest, o.SecondsPerPicture) = (60, 0.3)));
+        var e = await FailsAsync(Captioner(budget: budget));
 
         Assert.Equal(CaptionFailure.TimedOut, e.Kind);
         Assert.Contains("SecondsPerPicture", e.Message, StringComparison.Ordinal);
@@ -194,9 +196,10 @@ public sealed class ChatCaptionerTests : IAsyncLifetime
     [Fact]
     public async Task When_time_is_spent_the_words_so_far_are_kept()
     {
-        server.Then(FakeChatServer.Good(), FakeChatServer.Good()).Otherwise = FakeChatServer.SlowDrip();
+        var budget = new ExpiringTime();
+        server.Then(FakeChatServer.Good(), FakeChatServer.Good()).Otherwise = budget.ExpiresAnd(FakeChatServer.SlowDrip());
 
-        var texts = await Captioner(o => (o.SecondsPerRequest, o.SecondsPerPicture) = (60, 3), "2x2").CaptionAsync(Picture);
+        var texts = await Captioner(grid: "2x2", budget: budget).CaptionAsync(Picture);
 
         Assert.Equal(2, texts.Count);
     }
@@ -286,5 +289,34 @@ public sealed class ChatCaptionerTests : IAsyncLifetime
 
         Assert.Equal(30, server.Requests.Count);
         Assert.InRange(server.MostInFlight, 1, 2);
+    }
+
+    /// <summary>A clock whose timers run out when the test says so.</summary>
+    private sealed class ExpiringTime : TimeProvider
+    {
+        private Action expire = () => { };
+
+        public FakeAnswer ExpiresAnd(FakeAnswer then) => (h, r) =>
+        {
+            expire();
+            return then(h, r);
+        };
+
+        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
+        {
+            expire = () => callback(state);
+            return new Never();
+        }
+
+        private sealed class Never : ITimer
+        {
+            public bool Change(TimeSpan dueTime, TimeSpan period) => true;
+
+            public void Dispose()
+            {
+            }
+
+            public ValueTask DisposeAsync() => default;
+        }
     }
 }
