@@ -5,6 +5,7 @@ using MassTransit;
 
 var builder = WebApplication.CreateBuilder(args).AddImageSearch("captioner");
 builder.Services.AddCaptioning(builder.Configuration);
+builder.Services.AddStageControl();
 builder.Services.AddPipelineBus(
     bus =>
     {

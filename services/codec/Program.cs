@@ -15,6 +15,7 @@ builder.Services.AddSingleton(p => new PixelBudget(p.GetRequiredService<IOptions
 builder.Services.AddSingleton<ImageCatalog>();
 builder.Services.AddSingleton<BitstreamCatalog>();
 builder.Services.AddSingleton<PictureEncoder>();
+builder.Services.AddStageControl();
 builder.Services.AddPipelineBus(
     bus =>
     {

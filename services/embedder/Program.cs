@@ -16,6 +16,7 @@ builder.Services.AddSingleton<EmbeddingModels>();
 builder.Services.AddSingleton<BitstreamCatalog>();
 builder.Services.AddSingleton<EmbeddingCatalog>();
 builder.Services.AddSingleton<PictureEmbedder>();
+builder.Services.AddStageControl();
 builder.Services.AddPipelineBus(
     bus =>
     {

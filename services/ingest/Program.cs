@@ -14,6 +14,7 @@ builder.Services.AddSingleton<ImageCatalog>();
 builder.Services.AddScoped<ObjectSync>();
 builder.Services.AddHostedService<Reconciler>();
 builder.Services.AddOpenApi();
+builder.Services.AddStageControl();
 builder.Services.AddPipelineBus(
     bus =>
     {

@@ -3,10 +3,17 @@ using ImageSearch.Cli;
 using ImageSearch.Cli.Backup;
 using ImageSearch.Cli.Codec;
 using ImageSearch.Cli.Models;
+using ImageSearch.Cli.Operating;
 using ImageSearch.Cli.Pipeline;
 using ImageSearch.Cli.Security;
 using ImageSearch.Models;
 using Npgsql;
+
+var models = ModelsCommand.Create();
+foreach (var command in ModelSwitchCommand.Create())
+{
+    models.Add(command);
+}
 
 var root = new RootCommand("ImageSearch: store pictures small and find them by meaning.")
 {
@@ -14,7 +21,13 @@ var root = new RootCommand("ImageSearch: store pictures small and find them by m
     AddCommand.Create(),
     SearchCommand.Create(),
     CodecCommand.Create(),
-    ModelsCommand.Create(),
+    models,
+    PipelineCommand.Create(),
+    FailuresCommand.Create(),
+    RetriesCommand.Create(),
+    ImagesCommand.Create(),
+    AuditCommand.Create(),
+    ModelSwitchCommand.CreateJobs(),
     KeysCommand.Create(),
     BackupCommands.CreateBackup(),
     BackupCommands.CreateRestore(),
