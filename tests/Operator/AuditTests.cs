@@ -67,6 +67,7 @@ public sealed class AuditTests(OperatorFixture fixture) : IClassFixture<Operator
         ];
         Assert.Equal(expected.Order(), found.Order());
         Assert.True(report.Audit.Checked > 40);
+        Assert.Equal(report.Audit.StartedAt, await new AuditCatalog(fixture.Db).LastStartAsync());
 
         // Repair asks the owners of the data; young orphans stay.
         await fixture.PostAsync<AuditStarted>($"/api/audits/{audit}/repair", new { });

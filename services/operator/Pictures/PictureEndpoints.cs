@@ -47,8 +47,11 @@ internal static class PictureEndpoints
         var picture = await catalog.ResolveAsync(q, ct) is { } image ? await catalog.FindAsync(image, ct) : null;
         var id = ImageId.TryParse(picture?.ImageId ?? q, out var parsed) ? parsed : (ImageId?)null;
         var key = picture is null && id is null ? q : null;
-        var events = await timeline.OfPictureAsync(picture?.Image, id?.ToBytes(), key, ct);
-        var failed = await failures.OfPictureAsync(picture?.Image, id, picture?.Keys.FirstOrDefault()?.Key ?? key, ct);
+
+        // An image that is gone still has its events and failures.
+        var number = picture?.Image ?? (long.TryParse(q, out var asked) ? asked : null);
+        var events = await timeline.OfPictureAsync(number, id?.ToBytes(), key, ct);
+        var failed = await failures.OfPictureAsync(number, id, picture?.Keys.FirstOrDefault()?.Key ?? key, ct);
         if (picture is null && events.Count == 0 && failed.Count == 0)
         {
             return OperatorApi.NotFound($"Nothing is known of '{q}': no image with this number, id or key, no event and no failure. If the object is in the store, an audit with repair makes it known.");

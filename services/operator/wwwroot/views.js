@@ -56,7 +56,7 @@ export async function audit(parameters, go) {
       el("button", { class: "primary" }, "Start an audit"), el("label", {}, deep, " deep: read and decode every bitstream"), el("label", {}, repair, " repair what is found")),
     report ? [
       el("h2", {}, `Audit ${report.audit.id}: ${report.audit.state}`),
-      el("p", {}, running ? el("progress", { max: Math.max(1, report.audit.total, report.audit.checked), value: report.audit.checked, "aria-label": "Progress" }) : "", ` ${report.audit.phase}, ${number(report.audit.checked)} compared, by ${report.audit.actor}, ${time(report.audit.startedAt)} to ${time(report.audit.finishedAt)}`),
+      el("p", {}, running ? el("progress", { max: Math.max(1, report.audit.total, report.audit.checked), value: report.audit.checked, "aria-label": "Progress" }) : "", ` ${report.audit.phase}, ${number(report.audit.checked)} compared, by ${report.audit.actor}, ${time(report.audit.startedAt)}${report.audit.finishedAt ? ` to ${time(report.audit.finishedAt)}` : ""}${report.audit.error ? `: ${report.audit.error}` : ""}`),
       el("div", { class: "bar" }, running ? el("button", { onclick: async () => { await post(`/api/audits/${id}/cancel`); go(); } }, "Cancel") : "",
         report.audit.state === "done" && report.findings.some((f) => f.found > f.repaired) ? el("button", { class: "primary", onclick: async () => { if (await ask("Repair all open findings?")) { await post(`/api/audits/${id}/repair`); go(); } } }, "Repair") : ""),
       table([["Kind"], ["Found", "n"], ["Repaired", "n"]], report.findings.map((f) => [el("a", { href: `#audit?id=${id}&kind=${f.kind}` }, f.kind), number(f.found), number(f.repaired)]), running ? "Nothing found so far." : "Nothing is missing or too much."),

@@ -63,7 +63,8 @@ public sealed class AuditCatalog(NpgsqlDataSource db)
     public async Task<AuditState?> FindAsync(long id, CancellationToken ct = default) => (await db.ReadAsync($"SELECT {StateColumns} FROM audits WHERE id = $1", State, ct, id)).FirstOrDefault();
 
     /// <summary>When the last audit began; null if there was none.</summary>
-    public Task<DateTimeOffset?> LastStartAsync(CancellationToken ct = default) => db.ScalarAsync<DateTimeOffset?>("SELECT max(started_at)::timestamptz FROM audits", ct);
+    public async Task<DateTimeOffset?> LastStartAsync(CancellationToken ct = default) =>
+        (await db.ReadAsync("SELECT max(started_at) FROM audits", r => r.Value<DateTimeOffset>(0), ct))[0];
 
     /// <summary>Stores a page's findings and how far the audit has come, in one transaction, so that it goes on from there after a stop.</summary>
     /// <returns>False if the audit was cancelled.</returns>

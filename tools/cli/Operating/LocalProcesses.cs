@@ -1,0 +1,68 @@
+using System.Diagnostics;
+
+namespace ImageSearch.Cli.Operating;
+
+/// <summary>The processes of a local stack, by the pid files in its state folder.</summary>
+internal sealed class LocalProcesses(string checkout)
+{
+    private readonly string run = Path.Combine(checkout, ".imagesearch", "run");
+
+    /// <exception cref="CliException">Nothing runs from this folder.</exception>
+    public void Check()
+    {
+        if (!Directory.Exists(run) || !File.Exists(Path.Combine(checkout, "imagesearch")))
+        {
+            throw new CliException($"No local stack runs from {Path.GetFullPath(checkout)}. Chaos kills processes of its own machine only: start one with `./imagesearch up` and call this in the same folder.");
+        }
+    }
+
+    /// <summary>Sends SIGKILL to a daemon and all processes of its session.</summary>
+    /// <returns>False if it does not run.</returns>
+    public async Task<bool> KillAsync(string name, CancellationToken ct)
+    {
+        var file = Path.Combine(run, name + ".pid");
+        if (!File.Exists(file) || !int.TryParse((await File.ReadAllTextAsync(file, ct)).Split(' ')[0], out var pid) || pid <= 1)
+        {
+            return false;
+        }
+
+        // Each daemon leads a session and a process group of its own.
+        return await RunAsync("kill", ["-KILL", "--", $"-{pid}"], ct) == 0;
+    }
+
+    /// <summary>Starts whatever does not run.</summary>
+    public async Task StartMissingAsync(CancellationToken ct)
+    {
+        for (var tries = 1; await RunAsync(Path.Combine(checkout, "imagesearch"), ["up"], ct) != 0; tries++)
+        {
+            if (tries == 3)
+            {
+                throw new CliException("The stack could not be started again: see .imagesearch/logs.");
+            }
+
+            await Task.Delay(2000, ct);
+        }
+    }
+
+    private async Task<int> RunAsync(string program, string[] arguments, CancellationToken ct)
+    {
+        var start = new ProcessStartInfo(program, arguments) { WorkingDirectory = checkout, RedirectStandardOutput = true, RedirectStandardError = true };
+        using var process = Process.Start(start)!;
+
+        // Read to the end of the program, not of the pipe: daemons that it starts may keep that open.
+        process.OutputDataReceived += (_, _) => { };
+        process.ErrorDataReceived += (_, _) => { };
+        process.BeginOutputReadLine();
+        process.BeginErrorReadLine();
+        using var ended = new CancellationTokenSource();
+        process.EnableRaisingEvents = true;
+        process.Exited += (_, _) => ended.Cancel();
+        while (!process.HasExited)
+        {
+            ct.ThrowIfCancellationRequested();
+            await Task.Delay(100, ended.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+
+        return process.ExitCode;
+    }
+}
