@@ -24,6 +24,7 @@ var root = new RootCommand("ImageSearch: store pictures small and find them by m
     models,
     PipelineCommand.Create(),
     FailuresCommand.Create(),
+    ChaosCommand.Create(),
     RetriesCommand.Create(),
     ImagesCommand.Create(),
     AuditCommand.Create(),
