@@ -2,6 +2,7 @@ using System.CommandLine;
 using ImageSearch.Cli;
 using ImageSearch.Cli.Backup;
 using ImageSearch.Cli.Codec;
+using ImageSearch.Cli.Evaluation;
 using ImageSearch.Cli.Models;
 using ImageSearch.Cli.Operating;
 using ImageSearch.Cli.Pipeline;
@@ -32,6 +33,7 @@ var root = new RootCommand("ImageSearch: store pictures small and find them by m
     KeysCommand.Create(),
     BackupCommands.CreateBackup(),
     BackupCommands.CreateRestore(),
+    EvalCommand.Create(),
 };
 
 try

@@ -1,0 +1,63 @@
+namespace ImageSearch.Evaluation;
+
+/// <param name="Name">Path below the set's folder with forward slashes, or the name its annotations use.</param>
+/// <param name="Path">File.</param>
+public sealed record EvaluationPicture(string Name, string Path);
+
+public enum QueryKind
+{
+    /// <summary>A sentence about one picture.</summary>
+    Caption,
+
+    /// <summary>The name of what several pictures show.</summary>
+    Label,
+
+    /// <summary>A picture of the set (or a region of one), for others that show the same.</summary>
+    Picture,
+}
+
+/// <summary>A rectangle in pixels.</summary>
+public sealed record Region(double X, double Y, double Width, double Height);
+
+/// <param name="Text">The sentence or label; for pictures the label that makes others relevant, if it has one.</param>
+/// <param name="Picture">Name of the query's picture; null for words.</param>
+/// <param name="Relevant">Names of the pictures that are right.</param>
+/// <param name="Ignored">Names that count neither way.</param>
+/// <param name="Region">The part of the picture that is asked for; null for all of it.</param>
+public sealed record EvaluationQuery(
+    QueryKind Kind, string? Text, string? Picture, IReadOnlySet<string> Relevant, IReadOnlySet<string> Ignored, Region? Region = null);
+
+/// <summary>Pictures with queries whose right answers are known.</summary>
+/// <param name="Format">Which loader read it.</param>
+public sealed record EvaluationSet(string Name, string Format, IReadOnlyList<EvaluationPicture> Pictures, IReadOnlyList<EvaluationQuery> Queries)
+{
+    private static readonly IReadOnlySet<string> None = new HashSet<string>();
+
+    public IEnumerable<EvaluationQuery> Of(QueryKind kind) => Queries.Where(q => q.Kind == kind);
+
+    public static EvaluationQuery CaptionQuery(string text, string picture) => new(QueryKind.Caption, text, null, new HashSet<string> { picture }, None);
+
+    /// <summary>
+    /// From what each picture shows: each label asks for its pictures; each picture with exactly one label asks for the others of that label.
+    /// </summary>
+    public static IEnumerable<EvaluationQuery> LabelQueries(IReadOnlyCollection<(string Picture, IReadOnlySet<string> Labels)> labelled)
+    {
+        var byLabel = labelled.SelectMany(p => p.Labels.Select(l => (Label: l, p.Picture))).ToLookup(p => p.Label, p => p.Picture);
+        foreach (var group in byLabel.OrderBy(g => g.Key, StringComparer.Ordinal))
+        {
+            yield return new(QueryKind.Label, group.Key, null, group.ToHashSet(), None);
+        }
+
+        foreach (var (picture, labels) in labelled.Where(p => p.Labels.Count == 1))
+        {
+            var others = byLabel[labels.Single()].Where(p => p != picture).ToHashSet();
+            if (others.Count > 0)
+            {
+                yield return new(QueryKind.Picture, labels.Single(), picture, others, new HashSet<string> { picture });
+            }
+        }
+    }
+}
+
+/// <summary>The folder is not what a loader expects, in words for the user.</summary>
+public sealed class EvaluationSetException(string message) : Exception(message);
