@@ -7,6 +7,7 @@
 import argparse, hashlib, io, json, os, re
 import numpy as np, torch
 from adapter import Adapter
+from convex import Convex
 
 
 def fold(conv, norm):
@@ -20,9 +21,13 @@ def folded(net):
     none = torch.nn.Identity()
     for b in (*net.mid, *net.top):
         b.expand, b.depth, b.project = fold(b.expand, b.n1), fold(b.depth, b.n2), fold(b.project, b.n3); b.n1 = b.n2 = b.n3 = none
-    net.down, net.wide = fold(net.down, net.nd), fold(net.wide, net.nw); net.nd = net.nw = none
+    net.down, net.wide = fold(net.down, net.nd), fold(net.wide, net.nw); net.nd = net.nw = none; del net.hint14, net.hint7
+    return net
+
+
+def without_background(net):
     c = torch.nn.Linear(net.classes.in_features, net.classes.out_features - 1); c.weight.data, c.bias.data = net.classes.weight.data[1:], net.classes.bias.data[1:]
-    net.classes, net.names = c, net.names[1:]; del net.hint14, net.hint7
+    net.classes, net.names = c, net.names[1:]
     return net
 
 
@@ -45,10 +50,10 @@ def main():
     for n in ('state', 'tables', 'views', 'classes', 'out'): a.add_argument('--' + n, required=True)
     a = a.parse_args(); torch.set_num_threads(1); os.makedirs(a.out, exist_ok=True)
     state, tab = torch.load(a.state, map_location='cpu'), torch.load(a.tables)
-    net = Adapter(tab['std'], tab['names'], **state['cfg']); net.load_state_dict(state['ema']); net.eval()
+    convex = state.get('kind') == 'convex'; net = (Convex if convex else Adapter)(tab['std'], tab['names'], **state['cfg']); net.load_state_dict(state['ema']); net.eval()
     y = torch.randn(3, 192, 9, 13) * tab['std'].view(1, -1, 1, 1)
     with torch.no_grad():
-        before = net(y)[0]; net = folded(net); print('folding changes', (net(y)[0] - before).abs().max().item())
+        before = net(y)[0]; net = without_background(net if convex else folded(net)); print('folding changes', (net(y)[0] - before).abs().max().item())
     data = io.BytesIO()
     torch.onnx.export(net, y, data, input_names=['latents'], output_names=['embedding', 'class_logits'], opset_version=17, dynamo=False,
                       dynamic_axes={'latents': {0: 'n', 2: 'h', 3: 'w'}, 'embedding': {0: 'n'}, 'class_logits': {0: 'n'}})
