@@ -47,7 +47,8 @@ public sealed record Calibration(double Midpoint, double Slope)
 /// <param name="Image">For queries by picture, whose true matches stand out more.</param>
 public sealed record ModelCalibration(Calibration Text, Calibration Image)
 {
-    public static readonly ModelCalibration Default = new(new(3.0, 1.8), new(3.0, 1.8));
+    /// <summary>Fitted on class names against pictures in and out of a collection (docs/search.md); benchmarks/Query fits them for a model.</summary>
+    public static readonly ModelCalibration Default = new(new(3.9, 1.3), new(3.9, 1.3));
 }
 
 /// <summary>Isotonic regression by pooling adjacent violators (Ayer et al. 1955): the falling sequence nearest in least squares.</summary>
