@@ -7,9 +7,12 @@ public sealed class OperatorOptions
 {
     public const string Section = "Operator";
 
-    /// <summary>Failed messages that are taken from each error queue at once. A message may have up to 16 MiB.</summary>
+    /// <summary>
+    /// Failed messages that are taken from each error queue at once. A message may have up to 16 MiB, the broker's own limit, so this bounds the memory
+    /// that hostile ones take.
+    /// </summary>
     [Range(1, 1000)]
-    public int ErrorPrefetch { get; set; } = 128;
+    public int ErrorPrefetch { get; set; } = 64;
 
     /// <summary>
     /// Exception types whose messages are sent again later without a person, by full name; an entry that ends in a dot stands for a namespace.

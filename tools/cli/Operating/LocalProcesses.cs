@@ -30,10 +30,18 @@ internal sealed class LocalProcesses(string checkout)
         return await RunAsync("kill", ["-KILL", "--", $"-{pid}"], ct) == 0;
     }
 
-    /// <summary>Starts whatever does not run.</summary>
+    /// <summary>Starts whatever does not run, as `./imagesearch up` does, but without building anew what was edited meanwhile.</summary>
     public async Task StartMissingAsync(CancellationToken ct)
     {
-        for (var tries = 1; await RunAsync(Path.Combine(checkout, "imagesearch"), ["up"], ct) != 0; tries++)
+        const string script = """
+            set -euo pipefail
+            for part in lib process ports root postgres rabbitmq ceph servers build services; do . "deploy/local/$part.sh"; done
+            lock_state
+            read_ports
+            start_servers
+            start_services
+            """;
+        for (var tries = 1; await RunAsync("bash", ["-c", script], ct) != 0; tries++)
         {
             if (tries == 3)
             {

@@ -54,10 +54,16 @@ internal sealed class OperatorClient : IDisposable
 
     public static Table Table(params string[] columns)
     {
+        if (Console.IsOutputRedirected)
+        {
+            // Files and pipes have no width to keep to.
+            AnsiConsole.Profile.Width = 250;
+        }
+
         var table = new Table().Border(TableBorder.Simple);
         foreach (var column in columns)
         {
-            table.AddColumn(column);
+            table.AddColumn(new TableColumn(column) { NoWrap = table.Columns.Count == 0 });
         }
 
         return table;
