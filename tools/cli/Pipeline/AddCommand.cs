@@ -36,9 +36,9 @@ public static class AddCommand
         await using var db = ServiceDefaults.OpenDatabase(CliSettings.Postgres, "cli");
         var ids = new ImageId[files.Count];
         var left = 0;
-        await ProgressColumns().StartAsync(async context =>
+        await ProgressDisplay.RunAsync(async display =>
         {
-            var upload = context.AddTask("uploading", maxValue: files.Count);
+            var uploaded = 0;
             await Parallel.ForAsync(0, files.Count, new ParallelOptions { MaxDegreeOfParallelism = parallel, CancellationToken = ct }, async (i, token) =>
             {
                 var content = await File.ReadAllBytesAsync(files[i].Path, token);
@@ -46,11 +46,11 @@ public static class AddCommand
                 var text = Path.ChangeExtension(files[i].Path, ".txt");
                 var description = File.Exists(text) ? await File.ReadAllTextAsync(text, token) : null;
                 await store.PutAsync(store.Options.UploadBucket, prefix + files[i].Key, content, "application/octet-stream", token, description);
-                upload.Increment(1);
+                display.Show("uploading", Interlocked.Increment(ref uploaded), files.Count);
             });
             if (wait)
             {
-                left = await WaitAsync(context, new ProgressCatalog(db), new ImageCatalog(db), store, ids, [.. files.Select(f => prefix + f.Key)], timeout, ct);
+                left = await WaitAsync(display, new ProgressCatalog(db), new ImageCatalog(db), store, ids, [.. files.Select(f => prefix + f.Key)], timeout, ct);
             }
         });
         await ReportRejectedAsync(new ImageCatalog(db), store, [.. files.Select(f => prefix + f.Key)], wait, ct);
@@ -63,23 +63,16 @@ public static class AddCommand
     }
 
     private static async Task<int> WaitAsync(
-        ProgressContext context, ProgressCatalog progress, ImageCatalog catalog, ObjectStore store, ImageId[] ids, string[] keys, TimeSpan timeout, CancellationToken ct)
+        ProgressDisplay display, ProgressCatalog progress, ImageCatalog catalog, ObjectStore store, ImageId[] ids, string[] keys, TimeSpan timeout, CancellationToken ct)
     {
         var distinct = ids.ToHashSet();
-        var bars = new (ProgressTask Bar, Func<Catalog.Progress, long> Value)[]
-        {
-            (context.AddTask("registered", maxValue: distinct.Count), p => p.Images), (context.AddTask("compressed", maxValue: distinct.Count), p => p.Encoded),
-            (context.AddTask("embedded", maxValue: distinct.Count), p => p.Embedded), (context.AddTask("described", maxValue: distinct.Count), p => p.Captioned),
-            (context.AddTask("searchable", maxValue: distinct.Count), p => p.Searchable),
-        };
         var (moved, last, rejected) = (Stopwatch.GetTimestamp(), -1L, 0);
         while (true)
         {
             var p = await progress.CountAsync(distinct, ct);
-            foreach (var (bar, value) in bars)
+            foreach (var (stage, done) in ((string, long)[])[("registered", p.Images), ("compressed", p.Encoded), ("embedded", p.Embedded), ("described", p.Captioned), ("searchable", p.Searchable)])
             {
-                bar.Value = value(p);
-                bar.MaxValue = Math.Max(1, distinct.Count - rejected);
+                display.Show(stage, done, distinct.Count - rejected);
             }
 
             if (p.Searchable >= distinct.Count - rejected)
@@ -151,7 +144,4 @@ public static class AddCommand
             .Order(StringComparer.Ordinal)
             .Select(f => (f, $"{name}/{Path.GetRelativePath(root, f).Replace('\\', '/')}"));
     }
-
-    private static Spectre.Console.Progress ProgressColumns() =>
-        AnsiConsole.Progress().HideCompleted(false).Columns(new TaskDescriptionColumn { Alignment = Justify.Left }, new ProgressBarColumn(), new PercentageColumn(), new ElapsedTimeColumn());
 }
