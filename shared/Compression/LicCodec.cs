@@ -67,7 +67,7 @@ public sealed class LicCodec : IDisposable
     internal static LicCodec Open(string modelsDirectory, int threads, IntegerPath path) => new(modelsDirectory, "lic-lot/1", threads, "cpu", path);
 
     /// <summary>Compresses a picture.</summary>
-    /// <param name="picture">1 x 1 to 134 megapixels; alpha is kept without loss.</param>
+    /// <param name="picture">1 x 1 to 134 megapixels; alpha is kept without loss, the colour under fully transparent pixels is not.</param>
     /// <param name="quality">1 (small) to 8 (good), fractions allowed.</param>
     /// <param name="verify">Decodes the symbols again and compares before returning.</param>
     /// <param name="ct">Looked at between tiles and coding steps.</param>
@@ -85,7 +85,7 @@ public sealed class LicCodec : IDisposable
             preview = (new LicPreview(small.Width, small.Height, q), EncodeLatents(small, LicStream.RateOf(q), verify, ct));
         }
 
-        var latents = EncodeLatents(picture, rate, verify, ct);
+        var latents = EncodeLatents(WhiteWhereTransparent(picture), rate, verify, ct);
         return LicStream.Write(picture.Width, picture.Height, CodecId, quality, preview, latents, picture.Channels == 4 ? AlphaPlane.Encode(picture) : null);
     }
 
@@ -163,6 +163,28 @@ public sealed class LicCodec : IDisposable
 
     /// <summary>Search sees pictures as they look on white.</summary>
     private static Picture WithoutAlpha(Picture picture) => picture.Channels == 4 ? picture.Flatten(255, 255, 255) : picture;
+
+    /// <summary>
+    /// Colours that nobody can see are coded as white: whatever editors leave there costs bits and would be seen by search, which reads the latents.
+    /// </summary>
+    private static Picture WhiteWhereTransparent(Picture picture)
+    {
+        if (picture.Channels == 3)
+        {
+            return picture;
+        }
+
+        var pixels = (byte[])picture.Pixels.Clone();
+        for (var i = 0; i < pixels.Length; i += 4)
+        {
+            if (pixels[i + 3] == 0)
+            {
+                pixels.AsSpan(i, 3).Fill(255);
+            }
+        }
+
+        return new(picture.Width, picture.Height, 4, pixels);
+    }
 
     private static (Grid Grid, int Rate, Range Section) SearchSection(LicHeader h) => h.Preview is { } p
         ? (new Grid(p.Width, p.Height), LicStream.RateOf(p.Quality), h.HeaderBytes..(h.HeaderBytes + h.PreviewBytes))

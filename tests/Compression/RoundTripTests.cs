@@ -29,7 +29,15 @@ public class RoundTripTests(TestModel model) : IClassFixture<TestModel>
         var back = model.Codec.Decode(model.Codec.Encode(picture));
         Assert.Equal(4, back.Channels);
         Assert.Equal(picture.Pixels.Where((_, i) => i % 4 == 3), back.Pixels.Where((_, i) => i % 4 == 3));
-        Assert.True(TestModel.Psnr(picture, back) > 25);
+        Assert.True(TestModel.Psnr(picture.Flatten(255, 255, 255), back.Flatten(255, 255, 255)) > 25);
+    }
+
+    [Fact]
+    public void Colours_under_transparent_pixels_cost_nothing_and_search_sees_white()
+    {
+        var clean = new Picture(128, 96, 4, [.. Enumerable.Range(0, 128 * 96).SelectMany(_ => new byte[] { 255, 255, 255, 0 })]);
+        var junk = new Picture(128, 96, 4, [.. TestModel.Picture(128, 96, 4).Pixels.Select((v, i) => i % 4 == 3 ? (byte)0 : v)]);
+        Assert.Equal(model.Codec.Encode(clean), model.Codec.Encode(junk));
     }
 
     [Fact]
