@@ -34,6 +34,7 @@ var root = new RootCommand("ImageSearch: store pictures small and find them by m
     BackupCommands.CreateBackup(),
     BackupCommands.CreateRestore(),
     EvalCommand.Create(),
+    BenchCommand.Create(),
 };
 
 try

@@ -64,6 +64,9 @@ public static class EvalCommand
                 }
 
                 results.Add(new(set.Name, set.Format, set.Pictures.Count + further.Count, search.Model, stored.PicturesPerSecond, Stopwatch.GetElapsedTime(start).TotalSeconds, measured, stored.Remarks));
+
+                // After each set: what is measured stays, should a later one fail.
+                await EvaluationReport.WriteAsync(new(origin, quick, results), output, ct);
             }
             finally
             {
@@ -74,10 +77,8 @@ public static class EvalCommand
             }
         }
 
-        var result = new EvaluationResult(origin, quick, results);
-        await EvaluationReport.WriteAsync(result, output, ct);
         Console.WriteLine($"written: {output}");
-        foreach (var fault in FusionGate.Faults(result))
+        foreach (var fault in FusionGate.Faults(new(origin, quick, results)))
         {
             Console.WriteLine(fault);
         }

@@ -52,7 +52,8 @@ public sealed class SearchClient : IDisposable
                 using var answer = (await response.Content.ReadFromJsonAsync<JsonDocument>(ct))!;
                 if (!answer.RootElement.GetProperty("partial").GetBoolean())
                 {
-                    Model = answer.RootElement.GetProperty("model").GetString() ?? Model;
+                    // Searches by words alone have no model.
+                    Model = answer.RootElement.TryGetProperty("model", out var model) ? model.GetString() ?? Model : Model;
                     return [.. answer.RootElement.GetProperty("hits").EnumerateArray().Select(h => ImageId.Parse(h.GetProperty("id").GetString()!))];
                 }
 
