@@ -35,6 +35,8 @@ builder.Services.AddPipelineBus(
     });
 
 var app = builder.Build();
+app.UseHttpHardening();
+app.UseErrorAnswers();
 app.MapHealth();
 app.UseApiKeys(Scopes.Upload);
 app.MapOpenApi();

@@ -15,7 +15,6 @@ using MassTransit;
 var builder = WebApplication.CreateBuilder(args).AddImageSearch("operator").AddApiKeys(Scopes.Operate);
 builder.Services.AddSettings<OperatorOptions>(OperatorOptions.Section);
 builder.Services.AddSettings<ModelsOptions>(ModelsOptions.Section);
-builder.Services.AddProblemDetails();
 builder.Services.AddOpenApi();
 builder.Services.AddOperator();
 builder.Services.AddPipelineBus(
@@ -24,6 +23,7 @@ builder.Services.AddPipelineBus(
 builder.Services.AddStageControl();
 
 var app = builder.Build();
+app.UseHttpHardening();
 app.UseProblemDetails();
 app.UseSameOrigin();
 app.UseApiKeys(Scopes.Operate);

@@ -1,18 +1,19 @@
 using ImageSearch.Hosting;
+using ImageSearch.Hosting.Security;
 using ImageSearch.Query;
 using ImageSearch.Query.Pictures;
 using ImageSearch.Query.Search;
 using ImageSearch.Query.Status;
 using ImageSearch.Query.Web;
 
-var builder = WebApplication.CreateBuilder(args);
-builder.AddImageSearch("query");
+var builder = WebApplication.CreateBuilder(args).AddImageSearch("query").AddApiKeys(Scopes.Search);
 builder.Services.AddQuery();
 builder.Services.AddApiDocument();
 
 var app = builder.Build();
-app.UseSecurityHeaders();
+app.UseHttpHardening();
 app.UseProblems();
+app.UseApiKeys(Scopes.Search);
 app.UseDefaultFiles();
 app.UseStaticFiles();
 app.MapHealth();

@@ -20,7 +20,6 @@ public static class QueryServices
     {
         services.AddSettings<SearchOptions>(SearchOptions.Section);
         services.AddSettings<ModelsOptions>(ModelsOptions.Section);
-        services.AddProblemDetails();
         services.ConfigureHttpJsonOptions(o => o.SerializerOptions.DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull);
         services.AddSingleton(p => p.GetRequiredService<IOptions<SearchOptions>>().Value);
 

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Diagnostics.Metrics;
 using System.Reflection;
 using ImageSearch.Catalog;
+using ImageSearch.Hosting.Security;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Diagnostics.HealthChecks;
 using Microsoft.AspNetCore.Hosting;
@@ -59,6 +60,7 @@ public static class ServiceDefaults
         services.AddHealthChecks()
             .AddCheck<DatabaseHealth>("postgres", tags: ["ready"])
             .AddCheck<ObjectStoreHealth>("object-store", tags: ["ready"]);
+        services.AddHttpHardening();
         services.AddTelemetry(builder.Configuration, service);
         return builder;
     }
@@ -133,13 +135,6 @@ public static class ServiceDefaults
         builder.ConnectionStringBuilder.MaxAutoPrepare = 32;
         return builder.Build();
     }
-
-    private static void ConfigureKestrelLimits(this ConfigureWebHostBuilder web) => web.ConfigureKestrel(k =>
-    {
-        k.AddServerHeader = false;
-        k.Limits.MaxRequestBodySize = 110L << 20;
-        k.Limits.RequestHeadersTimeout = TimeSpan.FromSeconds(15);
-    });
 
     private static void AddTelemetry(this IServiceCollection services, IConfiguration configuration, string service)
     {

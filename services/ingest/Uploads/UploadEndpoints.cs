@@ -1,6 +1,7 @@
 using ImageSearch.Catalog;
 using ImageSearch.Contracts;
 using ImageSearch.Hosting;
+using ImageSearch.Hosting.Security;
 using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.AspNetCore.WebUtilities;
 using Microsoft.Extensions.Options;
@@ -32,6 +33,8 @@ public static class UploadEndpoints
             return TypedResults.Problem("Send the pictures as multipart/form-data, for instance curl -F file=@picture.jpg.", statusCode: StatusCodes.Status415UnsupportedMediaType);
         }
 
+        // One file of the largest size, or many smaller ones; each file is held to MaxBytes while it is read.
+        request.HttpContext.AllowBody(options.Value.MaxBytes + (10L << 20));
         var reader = new MultipartReader(boundary, request.Body);
         List<UploadedFile> results = [];
         try

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using ImageSearch.Catalog;
 using ImageSearch.Contracts;
+using ImageSearch.Hosting.Security;
 using ImageSearch.Query.Web;
 using Microsoft.AspNetCore.Http.Features;
 
@@ -21,6 +22,7 @@ public static class SearchRequestReader
     {
         if (http.HasFormContentType)
         {
+            http.HttpContext.AllowBody(options.MaxPictureBytes + (2 * MaxJson));
             return await ReadFormAsync(http, options, errors, ct);
         }
 

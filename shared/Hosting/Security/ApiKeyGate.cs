@@ -3,6 +3,7 @@ using System.Net;
 using System.Threading.RateLimiting;
 using ImageSearch.Catalog;
 using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.AspNetCore.Http;
@@ -16,12 +17,11 @@ namespace ImageSearch.Hosting.Security;
 
 /// <summary>
 /// Lets a request in if the service listens on loopback only, or if it carries a key with the service's scope, as
-/// <c>Authorization: Bearer KEY</c>, <c>X-Api-Key: KEY</c> or the cookie that <c>POST /api/session</c> sets for the pages.
+/// <c>Authorization: Bearer KEY</c>, <c>X-Api-Key: KEY</c> or the cookie that <c>POST /api/session</c> sets for the pages. Open to everyone are health, the page
+/// and its files; whatever else is mapped is guarded.
 /// </summary>
 public static class ApiKeyGate
 {
-    public const string Cookie = "imagesearch-key";
-
     /// <summary>Registers settings, key lookup and rate limits.</summary>
     public static WebApplicationBuilder AddApiKeys(this WebApplicationBuilder builder, string scope)
     {
@@ -61,10 +61,10 @@ public static class ApiKeyGate
             }
 
             var keys = context.RequestServices.GetRequiredService<KeyCache>();
-            if (Secret(context.Request) is not { } secret || await keys.FindAsync(secret, context.RequestAborted) is not { } key)
+            if (Secret(context.Request, scope) is not { } secret || await keys.FindAsync(secret, context.RequestAborted) is not { } key)
             {
                 context.Response.Headers.WWWAuthenticate = "Bearer";
-                await Refuse(context, StatusCodes.Status401Unauthorized, $"This needs an API key with scope {scope}: `imagesearch keys create NAME --scope {scope}`; send it as Authorization: Bearer KEY.");
+                await Refuse(context, StatusCodes.Status401Unauthorized, $"This needs an API key with scope {scope}: `imagesearch keys create NAME --scope {scope}`; send it as Authorization: Bearer KEY (the command line takes it from IMAGESEARCH_API_KEY).");
                 return;
             }
 
@@ -85,7 +85,7 @@ public static class ApiKeyGate
                 return Results.Problem("The key is unknown, revoked, or lacks the scope " + scope + ".", statusCode: StatusCodes.Status401Unauthorized);
             }
 
-            context.Response.Cookies.Append(Cookie, request.Key!, new() { HttpOnly = true, SameSite = SameSiteMode.Strict, Secure = context.Request.IsHttps, Path = "/" });
+            context.Response.Cookies.Append(Cookie(scope), request.Key!, new() { HttpOnly = true, SameSite = SameSiteMode.Strict, Secure = context.Request.IsHttps, Path = "/" });
             return Results.NoContent();
         }).ExcludeFromDescription();
         return app;
@@ -96,11 +96,19 @@ public static class ApiKeyGate
 
     internal sealed record SessionRequest(string? Key);
 
+    // Browsers send the cookies of all ports of a host: each service has its own.
+    private static string Cookie(string scope) => "imagesearch-" + scope;
+
     private static bool IsGuarded(HttpContext context)
     {
-        var path = context.Request.Path;
-        return path.StartsWithSegments("/api") || path.StartsWithSegments("/images") || path.StartsWithSegments("/objects") || path.StartsWithSegments("/openapi");
+        var (path, method) = (context.Request.Path, context.Request.Method);
+        return !path.StartsWithSegments("/health")
+            && !((HttpMethods.IsGet(method) || HttpMethods.IsHead(method)) && (path == "/" || IsPageFile(context, path)));
     }
+
+    private static bool IsPageFile(HttpContext context, PathString path) =>
+        !path.StartsWithSegments("/api") && !path.StartsWithSegments("/images") && !path.StartsWithSegments("/objects")
+            && context.RequestServices.GetRequiredService<IWebHostEnvironment>().WebRootFileProvider.GetFileInfo(path) is { Exists: true, IsDirectory: false };
 
     private static bool KeysNeeded(IServiceProvider services) => services.GetRequiredService<IOptions<SecurityOptions>>().Value.RequireKeys switch
     {
@@ -115,12 +123,12 @@ public static class ApiKeyGate
         return host == "localhost" || (IPAddress.TryParse(host.Trim('[', ']'), out var ip) && IPAddress.IsLoopback(ip));
     }
 
-    private static string? Secret(HttpRequest request)
+    private static string? Secret(HttpRequest request, string scope)
     {
         var authorization = request.Headers.Authorization.ToString();
         return authorization.StartsWith("Bearer ", StringComparison.OrdinalIgnoreCase) ? authorization[7..].Trim()
             : request.Headers.TryGetValue("X-Api-Key", out var header) ? header.ToString()
-            : request.Cookies[Cookie];
+            : request.Cookies[Cookie(scope)];
     }
 
     private static string Caller(HttpContext context) => Key(context) is { } key ? "key " + key.Id : context.Connection.RemoteIpAddress?.ToString() ?? "unknown";

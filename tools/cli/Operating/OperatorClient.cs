@@ -15,12 +15,8 @@ internal sealed class OperatorClient : IDisposable
 
     public OperatorClient()
     {
-        http = new HttpClient { BaseAddress = CliSettings.Service("operator"), Timeout = TimeSpan.FromMinutes(2) };
+        http = ServiceClient.Open("operator");
         http.DefaultRequestHeaders.Add("X-Actor", Environment.UserName);
-        if (Environment.GetEnvironmentVariable("IMAGESEARCH_API_KEY") is { Length: > 0 } key)
-        {
-            http.DefaultRequestHeaders.Add("X-Api-Key", key);
-        }
     }
 
     /// <exception cref="CliException">The operator refused; the message is its reason.</exception>

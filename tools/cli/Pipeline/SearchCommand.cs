@@ -48,7 +48,7 @@ public static class SearchCommand
             throw new CliException($"There is no file {imageFile}.");
         }
 
-        using var http = new HttpClient { BaseAddress = CliSettings.Service("query") };
+        using var http = ServiceClient.Open("query");
         using HttpContent content = imageFile is null ? JsonContent.Create(request) : Multipart(request, await File.ReadAllBytesAsync(imageFile, ct));
         using var response = await http.PostAsync("/api/search", content, ct);
         var body = await response.Content.ReadAsStringAsync(ct);

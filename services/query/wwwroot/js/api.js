@@ -1,4 +1,5 @@
 // The calls of the page. Errors are problem details (RFC 9457); their text is made for people.
+import { signIn } from './sign-in.js';
 
 export class ApiError extends Error {
   constructor(message, fields = {}) {
@@ -23,9 +24,10 @@ async function read(response) {
   throw new ApiError(named ?? problem.detail ?? problem.title ?? `The service answered ${response.status}.`, fields);
 }
 
-async function call(url, init) {
+async function call(url, init, mayAsk = true) {
   try {
-    return await read(await fetch(url, init));
+    const response = await fetch(url, init);
+    return response.status === 401 && mayAsk && await signIn() ? await call(url, init, false) : await read(response);
   } catch (error) {
     if (error instanceof ApiError || error.name === 'AbortError') {
       throw error;
@@ -47,4 +49,5 @@ export function search(query, file, signal) {
 export const newest = (before, signal) => call(`api/images?k=36${before ? `&before=${before}` : ''}`, { signal });
 export const details = (id, signal) => call(`api/images/${id}`, { signal });
 export const similar = (id, signal) => call(`api/images/${id}/similar?k=24`, { signal });
-export const status = () => call('api/status');
+// Asked for every few seconds: must not bring the dialog back that somebody has just closed.
+export const status = () => call('api/status', undefined, false);

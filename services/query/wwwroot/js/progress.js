@@ -24,8 +24,8 @@ export function watchProgress(onGrowth) {
       }
       searchable = pictures.searchable;
       wait = waiting > 0 ? busy : idle;
-    } catch {
-      byId('saved').textContent = 'The service does not answer.';
+    } catch (error) {
+      byId('saved').textContent = error.message;
     }
     setTimeout(look, document.hidden ? 4 * wait : wait);
   }
