@@ -19,6 +19,9 @@ public sealed class PictureEncoder(
     private static readonly System.Diagnostics.Metrics.Histogram<double> EncodeSeconds =
         ServiceDefaults.Meter.CreateHistogram<double>("imagesearch.codec.encode", "s", "Time to encode and verify one picture.");
 
+    // What may come in is ingest's to say; here stands only what the codec can do.
+    private readonly ImageLimits limits = new(MaxBytes: options.Value.MaxBytes, MaxPixels: LicCodec.MaxPixels, MaxFrames: int.MaxValue);
+
     /// <param name="force">Encode again although a bitstream of the configured model and quality is there.</param>
     public async Task EncodeAsync(long image, ImageId id, bool force, IPublishEndpoint bus, CancellationToken ct)
     {
@@ -39,10 +42,10 @@ public sealed class PictureEncoder(
         Bitstream encoded;
         try
         {
-            var info = ImageFiles.Probe(content);
+            var info = ImageFiles.Probe(content, limits);
             using var lease = await budget.EnterAsync((long)info.Width * info.Height, ct);
             using var activity = ServiceDefaults.Activities.StartActivity("encode picture");
-            var picture = ImageFiles.Decode(content);
+            var picture = ImageFiles.Decode(content, limits);
             var started = Stopwatch.GetTimestamp();
             var stream = codec.Encode(picture, settings.Quality, verify: true, ct);
             var elapsed = Stopwatch.GetElapsedTime(started);

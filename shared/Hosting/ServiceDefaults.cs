@@ -77,7 +77,7 @@ public static class ServiceDefaults
         {
             MapHealthChecks(app);
         }
-        catch (OptionsValidationException)
+        catch (Exception e) when (WrongSettings(e).Length > 0)
         {
             // Mapping builds the bus, whose endpoints read settings. Starting checks all settings and RunServiceAsync says what is wrong with them.
         }
@@ -124,6 +124,8 @@ public static class ServiceDefaults
     {
         OptionsValidationException o => [.. o.Failures],
         AggregateException a when a.InnerExceptions.All(i => i is OptionsValidationException) => [.. a.InnerExceptions.SelectMany(WrongSettings)],
+        // The bus wraps what went wrong while it was built.
+        { InnerException: { } inner } => WrongSettings(inner),
         _ => [],
     };
 

@@ -31,6 +31,7 @@ var root = new RootCommand("ImageSearch: store pictures small and find them by m
     AuditCommand.Create(),
     ModelSwitchCommand.CreateJobs(),
     KeysCommand.Create(),
+    FuzzCommand.Create(),
     BackupCommands.CreateBackup(),
     BackupCommands.CreateRestore(),
     EvalCommand.Create(),

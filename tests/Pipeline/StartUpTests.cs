@@ -1,0 +1,191 @@
+using System.Diagnostics;
+using System.Net;
+using System.Net.Sockets;
+using System.Text;
+using ImageSearch.Catalog;
+using ImageSearch.Tests.Servers;
+using Npgsql;
+
+namespace ImageSearch.Pipeline.Tests;
+
+/// <summary>Ingest as a process of its own: whatever keeps it from working, it says what and how to mend it.</summary>
+public sealed class StartUpTests : IAsyncLifetime
+{
+    private readonly TestBuckets buckets = TestServers.Buckets();
+    private readonly Dictionary<string, string> settings = [];
+    private TestDatabase database = null!;
+    private TestVirtualHost broker = null!;
+
+    public async Task InitializeAsync()
+    {
+        (database, broker) = (await TestServers.DatabaseAsync(), await TestServers.VirtualHostAsync());
+        await using (var db = NpgsqlDataSource.Create(database.ConnectionString))
+        {
+            await Migrator.MigrateAsync(db);
+        }
+
+        settings["Postgres__ConnectionString"] = database.ConnectionString;
+        settings["RabbitMq__Uri"] = broker.Uri.ToString();
+        settings["ObjectStore__Endpoint"] = buckets.Endpoint;
+        settings["ObjectStore__AccessKey"] = buckets.AccessKey;
+        settings["ObjectStore__SecretKey"] = buckets.SecretKey;
+        settings["ObjectStore__UploadBucket"] = await buckets.CreateAsync("images");
+        settings["ObjectStore__DerivedBucket"] = await buckets.CreateAsync("derived");
+        settings["Urls"] = $"http://127.0.0.1:{FreePort()}";
+    }
+
+    public async Task DisposeAsync()
+    {
+        await database.DisposeAsync();
+        await broker.DisposeAsync();
+        await buckets.DisposeAsync();
+    }
+
+    [Theory]
+    [InlineData("Postgres__ConnectionString", "", "ConnectionString")]
+    [InlineData("RabbitMq__Uri", "http://not-a-broker", "Uri")]
+    [InlineData("ObjectStore__Endpoint", "somewhere", "Endpoint")]
+    [InlineData("Ingest__MaxBytes", "5", "MaxBytes")]
+    [InlineData("Security__RequireKeys", "perhaps", "RequireKeys")]
+    public async Task A_wrong_setting_ends_the_start_and_is_named(string name, string value, string named)
+    {
+        settings[name] = value;
+        var (code, error) = await RunToEndAsync();
+        Assert.Equal(2, code);
+        Assert.StartsWith("Wrong settings:", error);
+        Assert.Contains(named, error);
+        Assert.DoesNotContain("   at ", error);
+        Assert.DoesNotContain(settings["ObjectStore__SecretKey"], error);
+    }
+
+    [Fact]
+    public async Task An_occupied_port_is_named_with_the_way_out()
+    {
+        using var occupant = new TcpListener(IPAddress.Loopback, 0);
+        occupant.Start();
+        var port = ((IPEndPoint)occupant.LocalEndpoint).Port;
+        settings["Urls"] = $"http://127.0.0.1:{port}";
+        var (code, error) = await RunToEndAsync();
+        Assert.Equal(2, code);
+        Assert.Contains($"{port}", error);
+        Assert.Contains("address already in use", error);
+        Assert.Contains("Urls", error);
+    }
+
+    [Fact]
+    public async Task Beyond_loopback_without_a_key_it_does_not_start_and_says_how_to_make_one()
+    {
+        settings["Urls"] = $"http://0.0.0.0:{FreePort()}";
+        var (code, error) = await RunToEndAsync();
+        Assert.Equal(2, code);
+        Assert.Contains("imagesearch keys create", error);
+        Assert.Contains("upload", error);
+    }
+
+    [Fact]
+    public async Task A_missing_database_is_told_by_health_while_the_process_lives()
+    {
+        settings["Postgres__ConnectionString"] = new NpgsqlConnectionStringBuilder(database.ConnectionString) { Port = FreePort() }.ConnectionString;
+        await Assert_ready_says("PostgreSQL does not answer", "Postgres:ConnectionString");
+    }
+
+    [Fact]
+    public async Task A_database_without_tables_is_told_with_the_command_that_makes_them()
+    {
+        await using var empty = await TestServers.DatabaseAsync();
+        settings["Postgres__ConnectionString"] = empty.ConnectionString;
+        await Assert_ready_says("imagesearch provision");
+    }
+
+    [Fact]
+    public async Task A_missing_object_store_is_told()
+    {
+        settings["ObjectStore__Endpoint"] = $"http://127.0.0.1:{FreePort()}";
+        await Assert_ready_says("The object store does not answer", "ObjectStore:Endpoint");
+    }
+
+    [Fact]
+    public async Task A_missing_broker_is_told()
+    {
+        settings["RabbitMq__Uri"] = new UriBuilder(broker.Uri) { Port = FreePort() }.Uri.ToString();
+        await Assert_ready_says("masstransit");
+    }
+
+    private async Task Assert_ready_says(params string[] words)
+    {
+        using var process = Start();
+        var (output, error) = (process.StandardOutput.ReadToEndAsync(), process.StandardError.ReadToEndAsync());
+        using var http = new HttpClient { BaseAddress = new Uri(settings["Urls"]), Timeout = TimeSpan.FromSeconds(60) };
+        try
+        {
+            var (alive, said) = (false, "");
+            for (var tries = 0; tries < 300 && !process.HasExited && !(alive && words.All(w => said.Contains(w, StringComparison.Ordinal))); tries++)
+            {
+                await Task.Delay(200);
+                try
+                {
+                    using var live = await http.GetAsync("/health/live");
+                    alive = live.StatusCode == HttpStatusCode.OK;
+                    using var ready = await http.GetAsync("/health/ready");
+                    said = ready.StatusCode == HttpStatusCode.ServiceUnavailable ? await ready.Content.ReadAsStringAsync() : "";
+                }
+                catch (HttpRequestException)
+                {
+                    // Not listening yet.
+                }
+            }
+
+            Assert.True(alive && !process.HasExited, process.HasExited ? await error : "never alive");
+            Assert.All(words, w => Assert.Contains(w, said));
+        }
+        finally
+        {
+            process.Kill();
+            await process.WaitForExitAsync();
+            await Task.WhenAll(output, error);
+        }
+    }
+
+    private async Task<(int Code, string Error)> RunToEndAsync()
+    {
+        using var process = Start();
+        var (output, error) = (process.StandardOutput.ReadToEndAsync(), process.StandardError.ReadToEndAsync());
+        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(120));
+        try
+        {
+            await process.WaitForExitAsync(patience.Token);
+        }
+        catch (OperationCanceledException)
+        {
+            process.Kill();
+            Assert.Fail($"The service did not end:\n{await output}\n{await error}");
+        }
+
+        await output;
+        return (process.ExitCode, await error);
+    }
+
+    private Process Start()
+    {
+        var start = new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "ImageSearch.Ingest.dll")])
+        {
+            WorkingDirectory = AppContext.BaseDirectory,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            StandardErrorEncoding = Encoding.UTF8,
+        };
+        foreach (var (name, value) in settings)
+        {
+            start.Environment[name] = value;
+        }
+
+        return Process.Start(start)!;
+    }
+
+    private static int FreePort()
+    {
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        return ((IPEndPoint)listener.LocalEndpoint).Port;
+    }
+}

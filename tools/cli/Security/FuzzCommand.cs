@@ -1,0 +1,136 @@
+using System.CommandLine;
+using System.Diagnostics;
+using System.Globalization;
+using ImageSearch.Compression;
+using ImageSearch.Imaging;
+using Spectre.Console;
+
+namespace ImageSearch.Cli.Security;
+
+/// <summary><c>imagesearch fuzz --files 5000</c>: damaged pictures through the loaders and the codec, damaged streams through the decoder. No server is needed.</summary>
+public static class FuzzCommand
+{
+    // Bounds the time of a file whose damaged header claims a large picture.
+    private static readonly ImageLimits Limits = new(MaxPixels: 4_000_000, MaxFrames: 1000, MaxDecodeTime: TimeSpan.FromSeconds(10));
+
+    private const int MaxEncoded = 1 << 16;
+
+    public static Command Create()
+    {
+        var files = new Option<int>("--files") { Description = "Damaged files of each format, and as many streams.", DefaultValueFactory = _ => 1000 };
+        var seed = new Option<int>("--seed") { Description = "First seed; the same seed gives the same file.", DefaultValueFactory = _ => 0 };
+        var only = new Option<string?>("--format") { Description = "One of jpeg, png, webp, avif, gif, tiff, lic instead of all." };
+        only.AcceptOnlyFromAmong([.. HostileFiles.Formats, "lic"]);
+        var command = new Command("fuzz", "Damaged pictures and streams through decoders and codec; each must be read or refused with a reason. Exit code 1 if one is not.") { files, seed, only };
+        command.SetAction((r, ct) => Task.Run(() => Run(r.GetValue(files), r.GetValue(seed), r.GetValue(only), ct), ct));
+        return command;
+    }
+
+    private static int Run(int files, int firstSeed, string? only, CancellationToken ct)
+    {
+        using var codec = LicCodec.Open(CliSettings.Models);
+        var table = new Table().Border(TableBorder.Simple).AddColumns("format", "files", "read", "encoded", "refused", "FAILED", "slowest", "memory after");
+        var failed = 0;
+        foreach (var format in (string[])[.. HostileFiles.Formats, "lic"])
+        {
+            if (only is not null && only != format)
+            {
+                continue;
+            }
+
+            // A crash of native code ends the process: this line then says where.
+            Console.Error.WriteLine($"{format}: {files} files from seed {firstSeed} ...");
+            var tally = new Tally();
+            var sound = format == "lic" ? codec.Encode(ImageFiles.Decode(HostileFiles.Sound("png", 70, 40)), 3) : HostileFiles.Sound(format);
+            Try(codec, format, sound, tally, ct);
+            if (tally.Read != 1)
+            {
+                throw new InvalidOperationException($"The sound {format} was not read; nothing can be said of damaged ones.");
+            }
+
+            for (var seed = firstSeed; seed < firstSeed + files; seed++)
+            {
+                ct.ThrowIfCancellationRequested();
+                var file = HostileFiles.Damage(sound, seed);
+                if (format == "lic" && seed % 2 == 0 && file.Length > 13)
+                {
+                    LicStream.WriteChecksum(file);
+                }
+
+                try
+                {
+                    Try(codec, format, file, tally, ct);
+                }
+                catch (Exception e) when (e is not OperationCanceledException)
+                {
+                    tally.Failed++;
+                    AnsiConsole.MarkupLineInterpolated($"[red]{format}, seed {seed}[/]: {e.GetType().Name}: {e.Message}");
+                }
+            }
+
+            failed += tally.Failed;
+            table.AddRow(format, $"{files}", $"{tally.Read - 1}", format == "lic" ? "-" : $"{tally.Encoded - 1}",
+                string.Join(", ", tally.Refused.OrderByDescending(p => p.Value).Select(p => $"{p.Key} {p.Value}")), $"{tally.Failed}",
+                string.Create(CultureInfo.InvariantCulture, $"{tally.Slowest.TotalMilliseconds:0} ms"), $"{Process.GetCurrentProcess().WorkingSet64 >> 20} MiB");
+        }
+
+        AnsiConsole.Write(table);
+        return failed == 0 ? 0 : 1;
+    }
+
+    private static void Try(LicCodec codec, string format, byte[] file, Tally tally, CancellationToken ct)
+    {
+        var started = Stopwatch.GetTimestamp();
+        try
+        {
+            if (format == "lic")
+            {
+                var latents = codec.DecodeLatents(file, ct);
+                if (LicStream.ReadHeader(file) is var h && (long)h.Width * h.Height <= MaxEncoded)
+                {
+                    codec.Decode(file, ct);
+                }
+
+                GC.KeepAlive(latents);
+            }
+            else
+            {
+                ImageFiles.Probe(file, Limits);
+                var picture = ImageFiles.Decode(file, Limits);
+                if ((long)picture.Width * picture.Height <= MaxEncoded)
+                {
+                    codec.Encode(picture, 3, verify: true, ct);
+                    tally.Encoded++;
+                }
+            }
+
+            tally.Read++;
+        }
+        catch (PictureException e)
+        {
+            tally.Refuse(e.Code.ToString());
+        }
+        catch (LicFormatException e) when (format == "lic")
+        {
+            tally.Refuse(e.Reason.ToString());
+        }
+
+        var elapsed = Stopwatch.GetElapsedTime(started);
+        tally.Slowest = elapsed > tally.Slowest ? elapsed : tally.Slowest;
+    }
+
+    private sealed class Tally
+    {
+        public int Read { get; set; }
+
+        public int Encoded { get; set; }
+
+        public int Failed { get; set; }
+
+        public TimeSpan Slowest { get; set; }
+
+        public Dictionary<string, int> Refused { get; } = [];
+
+        public void Refuse(string reason) => Refused[reason] = Refused.GetValueOrDefault(reason) + 1;
+    }
+}
