@@ -29,6 +29,8 @@ async function signIn() {
   const dialog = document.getElementById("key");
   if (dialog.open) return false;
   dialog.returnValue = "no";
+  // Not a submit button: Enter in the field would press the first of those.
+  dialog.querySelector(".cancel").onclick = () => dialog.close("no");
   dialog.showModal();
   await new Promise((resolve) => dialog.addEventListener("close", resolve, { once: true }));
   const input = dialog.querySelector("input");

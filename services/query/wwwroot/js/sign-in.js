@@ -16,6 +16,8 @@ async function ask() {
   const input = dialog.querySelector('input');
   const fault = byId('sign-in-fault');
   fault.textContent = '';
+  // Not a submit button: Enter in the field would press the first of those.
+  dialog.querySelector('.cancel').onclick = () => dialog.close('no');
   for (;;) {
     dialog.returnValue = 'no';
     dialog.showModal();
