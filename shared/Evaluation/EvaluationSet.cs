@@ -35,6 +35,21 @@ public sealed record EvaluationSet(string Name, string Format, IReadOnlyList<Eva
 
     public IEnumerable<EvaluationQuery> Of(QueryKind kind) => Queries.Where(q => q.Kind == kind);
 
+    /// <summary>At most this many of its pictures, the same ones each time, with the queries that still have an answer.</summary>
+    public EvaluationSet Sample(int count)
+    {
+        if (Pictures.Count <= count)
+        {
+            return this;
+        }
+
+        var pictures = Pictures.ToArray();
+        new Random(8).Shuffle(pictures);
+        var left = pictures.Take(count).Select(p => p.Name).ToHashSet();
+        var queries = Queries.Where(q => q.Picture is null || left.Contains(q.Picture)).Select(q => q with { Relevant = q.Relevant.Where(left.Contains).ToHashSet() });
+        return this with { Pictures = [.. Pictures.Where(p => left.Contains(p.Name))], Queries = [.. queries.Where(q => q.Relevant.Any(r => !q.Ignored.Contains(r)))] };
+    }
+
     public static EvaluationQuery CaptionQuery(string text, string picture) => new(QueryKind.Caption, text, null, new HashSet<string> { picture }, None);
 
     /// <summary>

@@ -107,6 +107,18 @@ public sealed class LoaderTests : IDisposable
         Assert.Throws<EvaluationSetException>(() => Open("empty"));
     }
 
+    [Fact]
+    public void A_sample_keeps_only_what_can_still_be_answered()
+    {
+        Pictures([.. Enumerable.Range(0, 20).Select(i => $"set/{"abcde"[i % 5]}/{i}.jpg")]);
+        var sample = Open("set").Sample(8);
+        var names = sample.Pictures.Select(p => p.Name).ToHashSet();
+        Assert.Equal(8, names.Count);
+        Assert.Equal(names, sample.Of(QueryKind.Label).SelectMany(q => q.Relevant).ToHashSet());
+        Assert.All(sample.Of(QueryKind.Picture), q => Assert.True(names.Contains(q.Picture!) && q.Relevant.Count > 0 && q.Relevant.IsSubsetOf(names)));
+        Assert.Equal(names, Open("set").Sample(8).Pictures.Select(p => p.Name).ToHashSet());
+    }
+
     private EvaluationSet Open(string name) => Assert.Single(EvaluationSets.Open(Path.Combine(folder, name)));
 
     // Loaders look at names only.

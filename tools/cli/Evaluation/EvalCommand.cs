@@ -15,30 +15,31 @@ public static class EvalCommand
         var data = new Option<string[]>("--data") { Description = "Data sets, or folders that hold some: a folder per class, captions.txt, COCO, PASCAL VOC, Oxford/Paris, or plain pictures.", AllowMultipleArgumentsPerToken = true };
         var gallery = new Option<string?>("--gallery") { Description = "A folder of further pictures that are right for no query, to make each set harder." };
         var quick = new Option<bool>("--quick") { Description = "Ask a sample of the queries." };
+        var pictures = new Option<int>("--pictures") { Description = "Pictures of each set at most (a sample, the same one each time).", DefaultValueFactory = _ => int.MaxValue };
         var output = new Option<string>("--out") { Description = "Markdown report; plots and figures as JSON go to a folder of the same name beside it.", DefaultValueFactory = _ => "docs/evaluation.md" };
         var keep = new Option<bool>("--keep") { Description = "Leave the pictures in the store (under eval/NAME/)." };
         var parallel = new Option<int>("--parallel") { Description = "Uploads and queries at once.", DefaultValueFactory = _ => 4 };
         var gate = new Option<string?>("--gate") { Description = "Measure nothing: read figures from an earlier run's results.json, and end with 2 if fusion loses more than half a point to its better leg." };
-        var command = new Command("eval", "Measure how well the running system finds pictures, on data sets with known answers.") { data, gallery, quick, output, keep, parallel, gate };
+        var command = new Command("eval", "Measure how well the running system finds pictures, on data sets with known answers.") { data, gallery, quick, pictures, output, keep, parallel, gate };
         command.SetAction((r, ct) => r.GetValue(gate) is { } results ? Task.FromResult(Gate(results))
-            : RunAsync(r.GetValue(data) ?? [], r.GetValue(gallery), r.GetValue(quick), r.GetValue(output)!, r.GetValue(keep), Math.Clamp(r.GetValue(parallel), 1, 16), ct));
+            : RunAsync(r.GetValue(data) ?? [], r.GetValue(gallery), r.GetValue(quick), Math.Max(1, r.GetValue(pictures)), r.GetValue(output)!, r.GetValue(keep), Math.Clamp(r.GetValue(parallel), 1, 16), ct));
         return command;
     }
 
-    private static async Task<int> RunAsync(string[] data, string? gallery, bool quick, string output, bool keep, int parallel, CancellationToken ct)
+    private static async Task<int> RunAsync(string[] data, string? gallery, bool quick, int pictures, string output, bool keep, int parallel, CancellationToken ct)
     {
         if (data.Length == 0)
         {
             throw new CliException("Name a folder with data sets: --data FOLDER.");
         }
 
-        var origin = RunOrigin.Now($"./imagesearch eval --data {string.Join(' ', data.Select(NameOf))}{(gallery is null ? "" : " --gallery " + NameOf(gallery))}{(quick ? " --quick" : "")}", TimeProvider.System);
+        var origin = RunOrigin.Now($"./imagesearch eval --data {string.Join(' ', data.Select(NameOf))}{(gallery is null ? "" : " --gallery " + NameOf(gallery))}{(quick ? " --quick" : "")}{(pictures < int.MaxValue ? FormattableString.Invariant($" --pictures {pictures}") : "")}", TimeProvider.System);
         var (sets, further) = Open(data, gallery);
         using var store = new ObjectStore(CliSettings.ObjectStore);
         await using var db = ServiceDefaults.OpenDatabase(CliSettings.Postgres, "eval");
         using var search = new SearchClient();
         List<SetResult> results = [];
-        foreach (var set in sets)
+        foreach (var set in sets.Select(s => s.Sample(pictures)))
         {
             var start = Stopwatch.GetTimestamp();
             var stored = new StoredSet(store, db, set, further, parallel);

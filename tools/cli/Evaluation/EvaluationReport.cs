@@ -80,7 +80,8 @@ public static class EvaluationReport
         Written by `./imagesearch eval`; do not edit by hand. {result.Origin.ToMarkdown()}
 
         {(result.Quick ? "Quick run: samples of the captions, pictures and distortions (the same ones each time) were asked; the column \"queries\" says how many." : "Full run: every caption, label and picture was asked; distortions on a sample.")}
-        All figures are means over the queries, in percent. A share near 50 % of 600 queries is known to about 4 points either way (95 %).
+        All figures are means over the queries, in percent. A share near 50 % is known to about 4 points either way from 600
+        queries, and to about 18 points from 30 (95 %).
 
         How it is done: the pictures go into the object store under `eval/SET/` with numbers for names, so that no file name or folder gives an
         answer away, and without captions; they take the way of any picture through codec, embedder and captioner. The queries go to the query service's API,
