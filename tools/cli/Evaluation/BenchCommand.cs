@@ -34,32 +34,32 @@ public static class BenchCommand
 
     private static async Task<int> RunAsync(bool quick, string? only, int[] sizes, int burst, string output, CancellationToken ct)
     {
-        var origin = RunOrigin.Now($"./imagesearch bench{(quick ? " --quick" : "")}{(only is null ? "" : " --only " + only)}", TimeProvider.System);
+        var origin = RunOrigin.Now($"./imagesearch bench{(quick ? " --quick" : "")}{(only is null ? "" : " --only " + only)}{(only == "pipeline" ? "" : " --vectors " + string.Join(' ', sizes))}{(only == "index" ? "" : FormattableString.Invariant($" --burst {burst}"))}", TimeProvider.System);
         Directory.CreateDirectory(output);
         await using var db = ServiceDefaults.OpenDatabase(CliSettings.Postgres, "bench");
         if (only != "pipeline")
         {
             var dimensions = (await new EmbeddingCatalog(db).ModelsAsync(ct)).FirstOrDefault(m => m.State == "active")?.Dimensions ?? DefaultDimensions;
             var benchmark = new IndexBenchmark(CliSettings.Postgres.ConnectionString, dimensions, quick ? 100 : 300, Say);
-            await WriteAsync("index", "Vector index", "Sizes measured: " + string.Join(", ", sizes.Select(s => s.ToString("N0", CultureInfo.InvariantCulture))) + ".", () => benchmark.RunAsync(sizes, ct));
+            await WriteAsync("index", "Vector index", () => benchmark.RunAsync(sizes, ct));
         }
 
         if (only != "index")
         {
             using var store = new ObjectStore(CliSettings.ObjectStore);
-            await WriteAsync("pipeline", "Pipeline", "", () => new PipelineBenchmark(store, db, Say).RunAsync(quick ? 15 : 50, burst, ct));
+            await WriteAsync("pipeline", "Pipeline", () => new PipelineBenchmark(store, db, Say).RunAsync(quick ? 15 : 50, burst, ct));
         }
 
         return 0;
 
-        async Task WriteAsync(string name, string title, string remark, Func<Task<(string Markdown, string Plot)>> measure)
+        async Task WriteAsync(string name, string title, Func<Task<(string Markdown, string Plot)>> measure)
         {
             var start = Stopwatch.GetTimestamp();
             var (markdown, plot) = await measure();
             var stem = string.Create(CultureInfo.InvariantCulture, $"{origin.Date:yyyy-MM-dd}-{name}");
             var minutes = string.Create(CultureInfo.InvariantCulture, $"{Stopwatch.GetElapsedTime(start).TotalMinutes:F1}");
             await File.WriteAllTextAsync(Path.Combine(output, stem + ".svg"), plot, ct);
-            await File.WriteAllTextAsync(Path.Combine(output, stem + ".md"), $"# {title}, {origin.Date.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture)}\n\n{origin.ToMarkdown()} Measured in {minutes} minutes. {remark}".TrimEnd() + $"\n\n{markdown}\n![{title}]({stem}.svg)\n", ct);
+            await File.WriteAllTextAsync(Path.Combine(output, stem + ".md"), $"# {title}, {origin.Date.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture)}\n\n{origin.ToMarkdown()} Measured in {minutes} minutes.\n\n{markdown}\n![{title}]({stem}.svg)\n", ct);
             Console.WriteLine("written: " + Path.Combine(output, stem + ".md"));
         }
     }
