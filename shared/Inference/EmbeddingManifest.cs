@@ -48,6 +48,12 @@ internal sealed record EmbeddingManifest(
         };
     }
 
+    /// <summary>These towers as the model <paramref name="manifest"/> uses them: a correction moves the mean.</summary>
+    /// <exception cref="ModelException">Its mean has another length.</exception>
+    public EmbeddingManifest Corrected(ModelManifest manifest) => manifest.GetOrDefault<float[]>("mean") is var mean && mean is not null && mean.Length != Dimensions
+        ? throw Bad(manifest, $"mean has {mean.Length} values instead of {Dimensions}")
+        : this with { Mean = mean };
+
     internal static ModelException Bad(ModelManifest manifest, string what) => new($"manifest.json of model {manifest.Id}: {what}. docs/models.md describes the fields.");
 }
 

@@ -1,11 +1,12 @@
 using ImageSearch.Imaging;
+using ImageSearch.Inference.Tuning;
 using ImageSearch.Models;
 
 namespace ImageSearch.Inference;
 
 /// <summary>
 /// A text tower and a picture tower in one space, opened from a manifest. Each tower is loaded when it is first needed: a query service without pictures never loads the
-/// picture tower. Thread-safe.
+/// picture tower. A manifest with <c>base</c> takes both towers from that model and corrects the picture vectors. Thread-safe.
 /// </summary>
 public sealed class EmbeddingModel : IDisposable
 {
@@ -15,17 +16,24 @@ public sealed class EmbeddingModel : IDisposable
     private readonly Lazy<MicroBatcher<PictureTensor, PictureEmbedding>> batcher;
     private readonly Lazy<Tagger?> tagger;
 
-    private EmbeddingModel(ModelManifest manifest, ModelsOptions options)
+    private readonly IReadOnlyList<LinearCorrection> corrections;
+
+    private EmbeddingModel(ModelManifest manifest, ModelManifest towers, IReadOnlyList<LinearCorrection> corrections, ModelsOptions options)
     {
         Manifest = manifest;
-        embedding = EmbeddingManifest.Read(manifest);
-        text = new(() => new TextEncoder(manifest, embedding, options));
-        pictures = new(() => embedding.Source == EmbeddingSource.Latents ? new LatentAdapter(manifest, embedding, options) : new ClipImageEncoder(manifest, embedding, options));
+        Towers = towers;
+        this.corrections = corrections;
+        embedding = EmbeddingManifest.Read(towers).Corrected(manifest);
+        text = new(() => new TextEncoder(towers, embedding, options));
+        pictures = new(() => embedding.Source == EmbeddingSource.Latents ? new LatentAdapter(towers, embedding, options) : new ClipImageEncoder(towers, embedding, options));
         batcher = new(() => new(pictures.Value.Embed, t => (t.Channels, t.Height, t.Width), pictures.Value.MaxBatch, TimeSpan.FromMilliseconds(embedding.Batch.DelayMilliseconds)));
-        tagger = new(() => manifest.Files.ContainsKey("tags") ? new Tagger(manifest.PathOf("tags")) : null);
+        tagger = new(() => towers.Files.ContainsKey("tags") ? new Tagger(towers.PathOf("tags")) : null);
     }
 
     public ModelManifest Manifest { get; }
+
+    /// <summary>The model whose files the towers are: <see cref="Manifest"/> itself, or what a tuned model is based on.</summary>
+    public ModelManifest Towers { get; }
 
     public string Name => Manifest.Name;
 
@@ -40,7 +48,7 @@ public sealed class EmbeddingModel : IDisposable
     /// <exception cref="ModelException">The manifest has no text side, or a tokenizer that is not read here.</exception>
     public TextEncoder Text => text.Value;
 
-    /// <summary>Picture tower.</summary>
+    /// <summary>Picture tower, before any correction.</summary>
     /// <exception cref="ModelException">The file is missing or does not fit the manifest.</exception>
     public IPictureEmbedder Pictures => pictures.Value;
 
@@ -64,7 +72,13 @@ public sealed class EmbeddingModel : IDisposable
     public static EmbeddingModel Open(ModelManifest manifest, ModelsOptions options)
     {
         manifest.VerifyFiles();
-        return new EmbeddingModel(manifest, options);
+        if (manifest.Kind != "embedding" || manifest.GetOrDefault<string>(TunedModel.BaseField) is null)
+        {
+            return new EmbeddingModel(manifest, manifest, [], options);
+        }
+
+        var (towers, corrections) = TunedModel.Resolve(manifest, options.Directory);
+        return new EmbeddingModel(manifest, towers, corrections, options);
     }
 
     /// <summary>Latents of one picture to its embedding, batched with concurrent calls.</summary>
@@ -102,6 +116,6 @@ public sealed class EmbeddingModel : IDisposable
     private async Task<PictureEmbedding> RunAsync(PictureTensor input, CancellationToken cancellationToken)
     {
         var result = await batcher.Value.RunAsync(input, cancellationToken).ConfigureAwait(false);
-        return result with { Vector = UnitVectors.Normalise(result.Vector) };
+        return result with { Vector = corrections.Aggregate(UnitVectors.Normalise(result.Vector), (vector, correction) => correction.Apply(vector)) };
     }
 }

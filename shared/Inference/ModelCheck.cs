@@ -44,13 +44,13 @@ public static class ModelCheck
 
         using (model)
         {
-            if (manifest.Extra.ContainsKey("text"))
+            if (model!.Towers.Extra.ContainsKey("text"))
             {
                 Try("text", results, () => CheckTexts(model!));
             }
 
             await TryAsync("pictures", results, () => CheckPicturesAsync(model!, cancellationToken)).ConfigureAwait(false);
-            if (manifest.Files.ContainsKey("tags"))
+            if (model.Towers.Files.ContainsKey("tags"))
             {
                 Try("tags", results, () => model!.Tagger is null ? throw new ModelException("no tags") : "tags.json is well formed");
             }
@@ -61,13 +61,13 @@ public static class ModelCheck
 
     private static string CheckTexts(EmbeddingModel model)
     {
-        if (!model.Manifest.Files.ContainsKey("cases"))
+        if (!model.Towers.Files.ContainsKey("cases"))
         {
             var length = model.Text.EncodeQuery("a dog on the beach").Length;
             return $"the text tower runs ({length} dimensions); the manifest has no cases to compare with";
         }
 
-        var cases = JsonSerializer.Deserialize<TextCase[]>(File.ReadAllBytes(model.Manifest.PathOf("cases")), Json) ?? [];
+        var cases = JsonSerializer.Deserialize<TextCase[]>(File.ReadAllBytes(model.Towers.PathOf("cases")), Json) ?? [];
         var worst = 1f;
         foreach (var c in cases)
         {
@@ -106,7 +106,7 @@ public static class ModelCheck
 
     private static LatentInput Latents(EmbeddingModel model, int width, int height)
     {
-        var channels = EmbeddingManifest.Read(model.Manifest).Latents!.Channels;
+        var channels = EmbeddingManifest.Read(model.Towers).Latents!.Channels;
         var random = new Random(width);
         return new LatentInput(channels, height, width, [.. Enumerable.Range(0, channels * height * width).Select(_ => (float)random.Next(-3, 4))]);
     }

@@ -5,7 +5,7 @@ using Spectre.Console;
 
 namespace ImageSearch.Cli.Models;
 
-/// <summary><c>imagesearch models list|check|add</c>: the model files of this machine.</summary>
+/// <summary><c>imagesearch models list|check|add|tune</c>: the model files of this machine.</summary>
 public static class ModelsCommand
 {
     public static Command Create()
@@ -24,6 +24,7 @@ public static class ModelsCommand
         var add = new Command("add", "Check a model and copy it into Models:Directory.") { folder };
         add.SetAction((r, ct) => AddAsync(r.GetValue(folder)!, ct));
         command.Add(add);
+        command.Add(TuneCommand.Create());
         return command;
     }
 
