@@ -8,9 +8,9 @@ namespace ImageSearch.Inference.Tuning;
 /// </summary>
 internal sealed class ContrastiveFit
 {
-    private const float LearningRate = 2e-3f;
+    private const float LearningRate = 4e-3f;
     private const float Decay = 0.02f;
-    private const int MaxBatch = 128;
+    private const int MaxBatch = 64;
 
     private readonly IReadOnlyList<TuningPair> pairs;
     private readonly LinearCorrection start;
@@ -24,11 +24,16 @@ internal sealed class ContrastiveFit
     private readonly Adam up;
     private readonly Random random;
 
+    // Numbers for texts: comparing them is done for each pair of pairs in each step.
+    private readonly int[] textIds;
+
     public ContrastiveFit(IReadOnlyList<TuningPair> pairs, LinearCorrection start, int rank, float logitScale, int seed)
     {
         (this.pairs, this.start, this.rank, this.logitScale) = (pairs, start, rank, logitScale);
         size = start.Dimensions;
         random = new Random(seed);
+        var ids = new Dictionary<string, int>();
+        textIds = [.. pairs.Select(p => ids.TryGetValue(p.TextKey, out var id) ? id : ids[p.TextKey] = ids.Count)];
         mean = VectorMath.Mean([.. pairs.Select(p => p.Picture)]);
         centred = [.. pairs.Select(p => p.Picture.Zip(mean, (a, b) => a - b).ToArray())];
         started = [.. pairs.Select(p => start.Map(p.Picture))];
@@ -152,7 +157,7 @@ internal sealed class ContrastiveFit
             {
                 // Another text of the same picture, or another picture with the same text, is no counter-example.
                 var (a, b) = (pairs[batch[i]], pairs[batch[j]]);
-                var logit = i != j && (a.Image == b.Image || a.TextKey == b.TextKey) ? -1e9f : logitScale * TensorPrimitives.Dot<float>(outputs[i], b.TextVector);
+                var logit = i != j && (a.Image == b.Image || textIds[batch[i]] == textIds[batch[j]]) ? -1e9f : logitScale * TensorPrimitives.Dot<float>(outputs[i], b.TextVector);
                 (logits[i][j], transposed[j][i]) = (logit, logit);
             }
         }

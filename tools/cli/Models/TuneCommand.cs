@@ -95,10 +95,10 @@ public static partial class TuneCommand
         var repeated = outcome.RepeatedTexts > 0 ? $" ({outcome.RepeatedTexts} of them with a text that a training picture has too)" : "";
         Console.WriteLine($"Chosen on the training pictures: {outcome.Method}.");
         Console.WriteLine($"Judged once, on {outcome.HeldOutPairs} held-out pairs of {outcome.HeldOutPictures} pictures{repeated}, each text against {outcome.Gallery} pictures:");
-        var table = new Table().Border(TableBorder.Simple).AddColumns("text to picture", "before", "after", "gain", "90 % interval");
+        var table = new Table().Border(TableBorder.Simple).AddColumns("text to picture", "before", "after", "gain", "90 % interval", "by chance");
         foreach (var g in outcome.Gains)
         {
-            table.AddRow(g.Measure, Number(g.Before), Number(g.After), Number(g.Difference), $"{Number(g.Low)} to {Number(g.High)}");
+            table.AddRow(g.Measure, Number(g.Before), Number(g.After), Number(g.Difference), $"{Number(g.Low)} to {Number(g.High)}", Number(g.Chance));
         }
 
         AnsiConsole.Write(table);
@@ -106,7 +106,7 @@ public static partial class TuneCommand
 
     private static string Reason(TuningOutcome outcome) => outcome.Correction is null ? "no correction did better than the model as it is, on a split inside the training pictures"
         : outcome.Of("R@10").Difference < 0 ? "R@10 on the held-out pairs falls"
-        : "the gain in MRR on the held-out pairs is not certain enough (its 90 % interval must lie above zero; more pairs make it narrower)";
+        : "the gain in MRR on the held-out pairs is not certain enough (its 90 % interval must lie above zero and chance explain it in at most 2 of 100 cases; more pairs help)";
 
     private static float[] Mean(IEnumerable<float[]> vectors, LinearCorrection correction)
     {
@@ -126,6 +126,7 @@ public static partial class TuneCommand
             ["measure"] = g.Measure,
             ["before"] = Math.Round(g.Before, 4),
             ["after"] = Math.Round(g.After, 4),
+            ["chance"] = Math.Round(g.Chance, 4),
             ["interval90"] = new JsonArray(Math.Round(g.Low, 4), Math.Round(g.High, 4)),
         })]),
     };
