@@ -14,7 +14,7 @@ public sealed record QueryStatistics(long Documents, IReadOnlyList<QueryLexeme> 
 }
 
 /// <summary>Which of the query's lexemes a picture's texts hold, and which of them were written rather than guessed from the picture itself.</summary>
-/// <param name="Written">In its name, or in any text where a language model wrote them.</param>
+/// <param name="Written">In its name, in the uploader's description (the first line of a caption of several), or in any text where a language model wrote them.</param>
 public sealed record WordEvidence(long Image, string[] Matched, string[] Written);
 
 /// <summary>Read-only questions about words, beside the word search itself.</summary>
@@ -48,19 +48,22 @@ public sealed class WordStatistics(NpgsqlDataSource db)
         return new(documents, lexemes);
     }
 
-    public async Task<IReadOnlyDictionary<long, WordEvidence>> EvidenceAsync(IReadOnlyList<string> lexemes, long[] images, CancellationToken ct = default)
+    public async Task<IReadOnlyDictionary<long, WordEvidence>> EvidenceAsync(string language, IReadOnlyList<string> lexemes, long[] images, CancellationToken ct = default)
     {
         await using var command = db.CreateCommand("""
             SELECT d.image_id, m.matched, CASE WHEN starts_with(coalesce(c.captioner, $3), $3) THEN m.named ELSE m.matched END
             FROM lexical_documents d
             LEFT JOIN captions c ON c.image_id = d.image_id AND c.region = 0,
-            LATERAL (SELECT coalesce(array_agg(t.lexeme), '{}') AS matched, coalesce(array_agg(t.lexeme) FILTER (WHERE 'D' = ANY (t.weights)), '{}') AS named
+            LATERAL (SELECT CASE WHEN c.caption LIKE E'%\n%' THEN tsvector_to_array(to_tsvector($4::text::regconfig, split_part(c.caption, E'\n', 1))) ELSE '{}' END AS described) AS u,
+            LATERAL (SELECT coalesce(array_agg(t.lexeme), '{}') AS matched,
+                            coalesce(array_agg(t.lexeme) FILTER (WHERE 'D' = ANY (t.weights) OR t.lexeme = ANY (u.described)), '{}') AS named
                      FROM unnest(d.text) AS t WHERE t.lexeme = ANY ($2)) AS m
             WHERE d.image_id = ANY ($1)
             """);
         command.Parameters.Add(new() { Value = images });
         command.Parameters.Add(new() { Value = lexemes.ToArray() });
         command.Parameters.Add(new() { Value = GuessingCaptioner });
+        command.Parameters.Add(new() { Value = language });
         Dictionary<long, WordEvidence> evidence = [];
         await using var reader = await command.ExecuteReaderAsync(ct);
         while (await reader.ReadAsync(ct))

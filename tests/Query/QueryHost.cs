@@ -47,6 +47,9 @@ public class QueryHost : IAsyncLifetime
             web.UseSetting("ObjectStore:Region", "default");
             web.UseSetting("ObjectStore:UploadBucket", uploads);
             web.UseSetting("ObjectStore:DerivedBucket", derived);
+
+            // On a busy machine a leg may well take longer than users would wait; only LegTests are about that.
+            web.UseSetting("Search:LegBudgetMilliseconds", "60000");
             Configure(web);
             web.ConfigureTestServices(services =>
             {
@@ -89,7 +92,7 @@ public sealed class SeededHost : QueryHost
         }
 
         await Collection.AddAsync("holidays/rex.jpg", "beach people", ["beach", "people"], name: "Rex the dog on holiday");
-        await Collection.AddAsync("holidays/night.jpg", "night boat", ["boat", "night"], width: 256, height: 256);
+        await Collection.AddAsync("holidays/night.jpg", "night boat", ["boat", "night"], width: 256, height: 256, caption: "The ferry to Piraeus\nboat, night");
         await Collection.AddAsync("winter/snow.jpg", "snow dog", ["snow", "dog"]);
         await Collection.AddAsync("winter/snow-2.jpg", "snow dog", ["snow", "dog"], width: 640, height: 480);
     }

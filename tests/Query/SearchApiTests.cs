@@ -30,6 +30,16 @@ public sealed class SearchApiTests(SeededHost host) : IClassFixture<SeededHost>
         Assert.Equal(relevance.OrderDescending(), relevance);
     }
 
+    [Theory]
+    [InlineData("ferry to Piraeus", "written")]
+    [InlineData("boat night", "guessed")]
+    public async Task An_uploaders_description_counts_as_written_though_the_rest_is_guessed(string text, string source)
+    {
+        var hit = (await SearchAsync(new { text })).GetProperty("hits")[0];
+        Assert.Equal("holidays/night.jpg", hit.GetProperty("picture").GetProperty("key").GetString());
+        Assert.Equal(source, hit.GetProperty("lexical").GetProperty("source").GetString());
+    }
+
     [Fact]
     public async Task What_is_not_in_the_collection_is_no_good_match()
     {

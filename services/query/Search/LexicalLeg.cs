@@ -18,7 +18,7 @@ public sealed class LexicalLeg(LexicalIndex index, WordStatistics statistics, Im
             return [];
         }
 
-        var evidence = await statistics.EvidenceAsync([.. terms.Lexemes.Select(l => l.Lexeme)], [.. hits.Select(h => h.ImageId)], ct);
+        var evidence = await statistics.EvidenceAsync(options.Language, [.. terms.Lexemes.Select(l => l.Lexeme)], [.. hits.Select(h => h.ImageId)], ct);
         var idf = terms.Lexemes.ToDictionary(l => l.Lexeme, terms.Idf, StringComparer.Ordinal);
 
         // What a document of average length scores that holds every word once. A prefix has no lexeme of its own: the best hit stands in.
