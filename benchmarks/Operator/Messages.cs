@@ -43,10 +43,21 @@ internal static class Messages
             ContentType = "application/vnd.masstransit+json",
             Headers = new Dictionary<string, object?>
             {
-                ["MT-Reason"] = "fault", ["MT-Fault-ExceptionType"] = "System.InvalidOperationException", ["MT-Fault-Message"] = Reasons[i % 3], ["MT-Fault-StackTrace"] = stack.ToString(),
-                ["MT-Fault-Timestamp"] = DateTimeOffset.UtcNow.AddMilliseconds(-i).ToString("O"), ["MT-Fault-ConsumerType"] = "ImageSearch.Worker.Consumer", ["MT-Fault-MessageType"] = "ImageSearch.Contracts.ImageIngested",
-                ["MT-Fault-InputAddress"] = "rabbitmq://broker/" + endpoint, ["MT-Fault-RetryCount"] = 3, ["MT-Host-MachineName"] = "worker", ["MT-Host-ProcessName"] = "ImageSearch.Codec",
-                ["MT-Host-ProcessId"] = "1", ["MT-Host-Assembly"] = "ImageSearch.Codec", ["MT-Host-AssemblyVersion"] = "1.0.0", ["publishId"] = "1",
+                ["MT-Reason"] = "fault",
+                ["MT-Fault-ExceptionType"] = "System.InvalidOperationException",
+                ["MT-Fault-Message"] = Reasons[i % 3],
+                ["MT-Fault-StackTrace"] = stack.ToString(),
+                ["MT-Fault-Timestamp"] = DateTimeOffset.UtcNow.AddMilliseconds(-i).ToString("O"),
+                ["MT-Fault-ConsumerType"] = "ImageSearch.Worker.Consumer",
+                ["MT-Fault-MessageType"] = "ImageSearch.Contracts.ImageIngested",
+                ["MT-Fault-InputAddress"] = "rabbitmq://broker/" + endpoint,
+                ["MT-Fault-RetryCount"] = 3,
+                ["MT-Host-MachineName"] = "worker",
+                ["MT-Host-ProcessName"] = "ImageSearch.Codec",
+                ["MT-Host-ProcessId"] = "1",
+                ["MT-Host-Assembly"] = "ImageSearch.Codec",
+                ["MT-Host-AssemblyVersion"] = "1.0.0",
+                ["publishId"] = "1",
             },
         }, Encoding.UTF8.GetBytes(message));
     }

@@ -1,9 +1,9 @@
 using System.Text;
 using ImageSearch.Catalog.Operations;
 using ImageSearch.Contracts;
+using ImageSearch.Hosting;
 using ImageSearch.Operator.Failures;
 using MassTransit;
-using ImageSearch.Hosting;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using RabbitMQ.Client;

@@ -17,7 +17,11 @@ public sealed class RetryTests(OperatorFixture fixture) : IClassFixture<Operator
     {
         var id = await FailAsync("codec", "System.Strip", messageId: "strip-1", headers: new()
         {
-            ["x-delivery-count"] = 20L, ["x-death"] = new List<object?>(), ["MT-Reason"] = "fault", ["MT-Host-MachineName"] = "m", ["my-own"] = "kept",
+            ["x-delivery-count"] = 20L,
+            ["x-death"] = new List<object?>(),
+            ["MT-Reason"] = "fault",
+            ["MT-Host-MachineName"] = "m",
+            ["my-own"] = "kept",
         });
 
         var retry = await fixture.PostAsync<RetryStarted>("/api/failures/retry", new { ids = new[] { id } });
@@ -192,7 +196,9 @@ public sealed class RetryTests(OperatorFixture fixture) : IClassFixture<Operator
         messageId ??= Guid.NewGuid().ToString();
         var all = new Dictionary<string, object?>(headers ?? [])
         {
-            ["MT-Fault-ExceptionType"] = exception, ["MT-Fault-Message"] = "it failed", ["MT-Fault-Timestamp"] = DateTimeOffset.UtcNow.ToString("O"),
+            ["MT-Fault-ExceptionType"] = exception,
+            ["MT-Fault-Message"] = "it failed",
+            ["MT-Fault-Timestamp"] = DateTimeOffset.UtcNow.ToString("O"),
         };
         await fixture.PublishAsync(endpoint + "_error", Encoding.UTF8.GetBytes(body), all, messageId);
         return await OperatorFixture.EventuallyAsync(() => fixture.ScalarAsync<long>($"SELECT coalesce(max(id), 0) FROM failed_messages WHERE message_id = '{messageId}'"), id => id > 0);
@@ -205,7 +211,9 @@ public sealed class RetryTests(OperatorFixture fixture) : IClassFixture<Operator
     {
         var headers = new Dictionary<string, object?>(message.BasicProperties.Headers!)
         {
-            ["MT-Fault-ExceptionType"] = exception, ["MT-Fault-Message"] = "it failed again", ["MT-Fault-Timestamp"] = DateTimeOffset.UtcNow.ToString("O"),
+            ["MT-Fault-ExceptionType"] = exception,
+            ["MT-Fault-Message"] = "it failed again",
+            ["MT-Fault-Timestamp"] = DateTimeOffset.UtcNow.ToString("O"),
         };
         await fixture.PublishAsync(message.Exchange + "_error", message.Body.ToArray(), headers, message.BasicProperties.MessageId);
     }

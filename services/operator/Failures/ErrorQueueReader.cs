@@ -141,7 +141,18 @@ public sealed class ErrorQueueReader(
 
     private static NewFailure WithoutFrills(NewFailure f, PostgresException e) => f with
     {
-        ExceptionType = "Unstorable", ExceptionMessage = $"Only the body could be kept: {e.MessageText}", StackTrace = "", FirstFrame = "",
-        MessageId = null, MessageType = null, Bucket = null, Key = null, TraceId = null, Properties = "{}", Headers = "{}", SearchText = "", Transient = false,
+        ExceptionType = "Unstorable",
+        ExceptionMessage = $"Only the body could be kept: {e.MessageText}",
+        StackTrace = "",
+        FirstFrame = "",
+        MessageId = null,
+        MessageType = null,
+        Bucket = null,
+        Key = null,
+        TraceId = null,
+        Properties = "{}",
+        Headers = "{}",
+        SearchText = "",
+        Transient = false,
     };
 }

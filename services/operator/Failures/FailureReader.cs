@@ -109,7 +109,11 @@ public sealed partial class FailureReader(IReadOnlyList<string> transientExcepti
 
     private static JsonObject Properties(IReadOnlyBasicProperties p) => HeaderJson.ToJson(new Dictionary<string, object?>
     {
-        ["contentType"] = p.ContentType, ["contentEncoding"] = p.ContentEncoding, ["messageId"] = p.MessageId, ["correlationId"] = p.CorrelationId, ["type"] = p.Type,
+        ["contentType"] = p.ContentType,
+        ["contentEncoding"] = p.ContentEncoding,
+        ["messageId"] = p.MessageId,
+        ["correlationId"] = p.CorrelationId,
+        ["type"] = p.Type,
     }.Where(e => e.Value is not null));
 
     // "00-<trace id>-<span id>-01", as W3C Trace Context writes it.

@@ -195,8 +195,12 @@ public static class SearchRequestReader
         {
             var limits = new FormOptions
             {
-                MultipartBodyLengthLimit = options.MaxPictureBytes + MaxJson, ValueLengthLimit = MaxJson, ValueCountLimit = 16, MultipartHeadersLengthLimit = 4096,
-                MemoryBufferThreshold = 1 << 20, KeyLengthLimit = 256,
+                MultipartBodyLengthLimit = options.MaxPictureBytes + MaxJson,
+                ValueLengthLimit = MaxJson,
+                ValueCountLimit = 16,
+                MultipartHeadersLengthLimit = 4096,
+                MemoryBufferThreshold = 1 << 20,
+                KeyLengthLimit = 256,
             };
             form = await http.ReadFormAsync(limits, ct);
         }
