@@ -47,7 +47,7 @@ public sealed record Calibration(double Midpoint, double Slope)
 /// <param name="Image">For queries by picture, whose true matches stand out more.</param>
 public sealed record ModelCalibration(Calibration Text, Calibration Image)
 {
-    /// <summary>Fitted on class names against pictures in and out of a collection (docs/search.md); benchmarks/Query fits them for a model.</summary>
+    /// <summary>Chosen by hand between the figures of two labelled sets (docs/search.md); benchmarks/Query fits them for a model.</summary>
     public static readonly ModelCalibration Default = new(new(3.9, 1.3), new(3.9, 1.3));
 }
 
