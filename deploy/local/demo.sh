@@ -6,7 +6,7 @@ PICTURE_PACKAGE=tuxpaint-stamps-default
 PICTURES=$CACHE/pictures-2
 # Photographs among the stamps; the rest of that package is drawings and symbols.
 STAMP_FOLDERS=(animals food plants vehicles space household)
-SEARCHES=('a large animal with horns' 'red fruit' 'yellow flower' 'a planet')
+SEARCHES=('red fruit' 'yellow flower' 'a planet' 'horse')
 
 # demo [FOLDER] [--exit]
 demo() {
