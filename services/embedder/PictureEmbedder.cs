@@ -22,7 +22,7 @@ public sealed class PictureEmbedder(
     {
         var known = await embeddings.ModelsAsync(ct);
         var wanted = model is null
-            ? known.Where(m => m.State is "active" or "filling" or "standby")
+            ? known.Where(m => m.IsLive)
             : known.Where(m => m.Name == model);
         (Bitstream Row, byte[] Bytes)? stream = null;
         foreach (var m in wanted)

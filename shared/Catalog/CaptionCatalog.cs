@@ -14,15 +14,6 @@ public sealed record ImageTexts(long Image, string Captioner, string PromptVersi
 /// <summary>The texts of each image. Written by captioner only.</summary>
 public sealed class CaptionCatalog(NpgsqlDataSource db)
 {
-    /// <summary>Who wrote the image's present texts; null if it has none.</summary>
-    public async Task<(string Captioner, string PromptVersion)?> ProvenanceAsync(long image, CancellationToken ct = default)
-    {
-        await using var command = db.CreateCommand("SELECT captioner, prompt_version FROM captions WHERE image_id = $1 LIMIT 1");
-        command.Parameters.Add(new() { Value = image });
-        await using var reader = await command.ExecuteReaderAsync(ct);
-        return await reader.ReadAsync(ct) ? (reader.GetString(0), reader.GetString(1)) : null;
-    }
-
     /// <summary>The image's present texts; null if it has none.</summary>
     public async Task<ImageTexts?> FindAsync(long image, CancellationToken ct = default)
     {

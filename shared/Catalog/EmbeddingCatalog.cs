@@ -5,7 +5,11 @@ namespace ImageSearch.Catalog;
 
 /// <param name="Name">As in the manifest: <c>name/version</c>.</param>
 /// <param name="State"><c>registered</c>, <c>filling</c>, <c>active</c> or <c>standby</c>.</param>
-public sealed record RegisteredModel(short Id, string Name, int Dimensions, float[]? Mean, string State);
+public sealed record RegisteredModel(short Id, string Name, int Dimensions, float[]? Mean, string State)
+{
+    /// <summary>New pictures are embedded with it: the active model and those being filled or kept ready for a switch back.</summary>
+    public bool IsLive => State is "active" or "filling" or "standby";
+}
 
 /// <summary>Embedding models and the vectors under each. Vectors are written by embedder only, model states by operator (and provisioning).</summary>
 public sealed class EmbeddingCatalog(NpgsqlDataSource db)
@@ -22,10 +26,6 @@ public sealed class EmbeddingCatalog(NpgsqlDataSource db)
 
         return models;
     }
-
-    /// <summary>Models that new pictures are embedded with: the active one and those being filled or kept ready for a switch back.</summary>
-    public async Task<IReadOnlyList<RegisteredModel>> LiveModelsAsync(CancellationToken ct = default) =>
-        [.. (await ModelsAsync(ct)).Where(m => m.State is "active" or "filling" or "standby")];
 
     /// <summary>
     /// Makes a model known and builds its partial HNSW index (cosine, m 16, ef_construction 128). The first model ever becomes the active one.

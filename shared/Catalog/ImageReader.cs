@@ -108,26 +108,7 @@ public sealed class ImageReader(NpgsqlDataSource db)
     }
 
     /// <summary>Texts of all regions of a picture, the whole picture first; null while it has none.</summary>
-    public async Task<ImageTexts?> TextsAsync(long image, CancellationToken ct = default)
-    {
-        await using var command = db.CreateCommand("""
-            SELECT captioner, prompt_version, region, x, y, w, h, tags, caption, prompt_tokens, completion_tokens, milliseconds
-            FROM captions WHERE image_id = $1 ORDER BY region
-            """);
-        command.Parameters.Add(new() { Value = image });
-        List<RegionText> regions = [];
-        var (captioner, version) = ("", "");
-        await using var r = await command.ExecuteReaderAsync(ct);
-        while (await r.ReadAsync(ct))
-        {
-            (captioner, version) = (r.GetString(0), r.GetString(1));
-            regions.Add(new(
-                r.GetInt16(2), r.GetFloat(3), r.GetFloat(4), r.GetFloat(5), r.GetFloat(6), r.GetFieldValue<string[]>(7), r.GetString(8),
-                r.GetInt32(9), r.GetInt32(10), r.GetFloat(11)));
-        }
-
-        return regions.Count == 0 ? null : new(image, captioner, version, regions);
-    }
+    public Task<ImageTexts?> TextsAsync(long image, CancellationToken ct = default) => new CaptionCatalog(db).FindAsync(image, ct);
 
     /// <summary>Keys that hold the picture's bytes, in byte order.</summary>
     public async Task<IReadOnlyList<ImageObject>> ObjectsAsync(long image, CancellationToken ct = default)

@@ -111,7 +111,7 @@ public sealed class CaptioningTests : IAsyncLifetime
         Assert.Equal([picture.Image], found!);
         Assert.Empty(await fixture.SearchAsync("dog"));
         Assert.Equal([picture.Image], await fixture.SearchAsync("poodle"));
-        Assert.Equal("mllm:better", (await fixture.Captions.ProvenanceAsync(picture.Image))!.Value.Captioner);
+        Assert.Equal("mllm:better", (await fixture.Captions.FindAsync(picture.Image))!.Captioner);
     }
 
     [Fact]
