@@ -65,7 +65,7 @@ internal static class Latency
         using var model = opener.Open(registered);
         await ExecuteAsync(db, $"INSERT INTO images (sha256, format, width, height, bytes) SELECT sha256(convert_to(i::text, 'UTF8')), 'jpeg', 640, 480, 100000 FROM generate_series(1, {size}) AS i");
         await ExecuteAsync(db, "INSERT INTO objects (bucket, key, image_id, etag, bytes) SELECT 'images', 'picture-' || id || '.jpg', id, '', bytes FROM images");
-        await ExecuteAsync(db, $"DROP INDEX {EmbeddingCatalog.IndexName(registered.Id)}");
+        await ExecuteAsync(db, $"DROP INDEX {VectorIndex.NameOf(registered.Id, VectorIndexKind.Half)}");
         var lexical = new LexicalIndex(db, new());
         var random = new Random(1);
         var watch = Stopwatch.StartNew();

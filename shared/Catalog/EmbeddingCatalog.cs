@@ -1,4 +1,5 @@
 using System.Globalization;
+using ImageSearch.Catalog.Vectors;
 using Npgsql;
 
 namespace ImageSearch.Catalog;
@@ -28,7 +29,7 @@ public sealed class EmbeddingCatalog(NpgsqlDataSource db)
     }
 
     /// <summary>
-    /// Makes a model known and builds its partial HNSW index (cosine, m 16, ef_construction 128). The first model ever becomes the active one.
+    /// Makes a model known and builds the partial HNSW index of the kind that was chosen for it (half precision at first). The first model ever becomes the active one.
     /// Doing it twice changes nothing.
     /// </summary>
     public async Task<RegisteredModel> RegisterModelAsync(string name, int dimensions, float[]? mean, CancellationToken ct = default)
@@ -55,17 +56,10 @@ public sealed class EmbeddingCatalog(NpgsqlDataSource db)
             throw new InvalidOperationException($"Model {name} is known with {model.Dimensions} dimensions, not {dimensions}. Give the changed model a new version.");
         }
 
-        // Numbers of our own making only: DDL takes no parameters. CONCURRENTLY, so that a running system keeps writing.
-        await using var index = db.CreateCommand(string.Create(CultureInfo.InvariantCulture, $"""
-            CREATE INDEX CONCURRENTLY IF NOT EXISTS {IndexName(model.Id)} ON embeddings
-            USING hnsw ((vector::halfvec({dimensions})) halfvec_cosine_ops) WITH (m = 16, ef_construction = 128) WHERE model_id = {model.Id}
-            """));
-        index.CommandTimeout = 0;
-        await index.ExecuteNonQueryAsync(ct);
+        var indexes = new VectorIndexCatalog(db);
+        await indexes.BuildAsync(model, await indexes.KindAsync(model.Id, ct), ct: ct);
         return model;
     }
-
-    public static string IndexName(short modelId) => string.Create(CultureInfo.InvariantCulture, $"embeddings_hnsw_{modelId}");
 
     /// <summary>Images out of <paramref name="images"/> that have a vector under the model.</summary>
     public async Task<IReadOnlySet<long>> PresentAsync(short model, long[] images, CancellationToken ct = default)

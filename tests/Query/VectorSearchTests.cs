@@ -103,7 +103,7 @@ public sealed class VectorSearchTests(VectorFixture fixture) : IClassFixture<Vec
         {
             Parameters = { new() { Value = VectorFixture.Draw(new Random(3)) } },
         };
-        Assert.Contains(EmbeddingCatalog.IndexName(fixture.Model.Id), await PlanAsync(explain));
+        Assert.Contains(VectorIndex.NameOf(fixture.Model.Id, VectorIndexKind.Half), await PlanAsync(explain));
     }
 
     [Fact]

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Diagnostics;
 using System.Globalization;
 using System.Text;
 using Npgsql;
@@ -7,17 +8,22 @@ namespace ImageSearch.Catalog.Vectors;
 
 public enum VectorScan
 {
-    /// <summary>HNSW, or exact where the collection is small.</summary>
+    /// <summary>The model's index if it is whole, the other kind if only that is; exact where there is none or the collection is small.</summary>
     Automatic,
 
     /// <summary>Every vector is compared: the reference that HNSW is measured against.</summary>
     Exact,
 
+    /// <summary>HNSW over the half-precision vectors.</summary>
     Hnsw,
+
+    /// <summary>HNSW over the binary codes, ranked again by the half-precision vectors.</summary>
+    Binary,
 }
 
 /// <param name="Take">Vectors wanted; fewer come back only where fewer pictures pass the filter.</param>
-/// <param name="EfSearch">Candidate list of HNSW, 1 to 1000: more finds more and takes longer.</param>
+/// <param name="EfSearch">Candidate list of HNSW over vectors, 1 to 1000: more finds more and takes longer.</param>
+/// <param name="Candidates">Nearest by binary code that are ranked again, at least <paramref name="Take"/>; <see cref="VectorSearchOptions.CandidatesFor"/> where null.</param>
 /// <param name="Filter">Pictures that may come back.</param>
 /// <param name="Words">Words that must or must not stand in the pictures' texts.</param>
 /// <param name="MaxScanned">Index entries that a filtered scan looks at before it gives up.</param>
@@ -29,16 +35,29 @@ public sealed record VectorSearchOptions(
     ImageFilter? Filter = null,
     WordCondition? Words = null,
     int MaxScanned = 40_000,
-    int ExactBelow = 2_000);
+    int ExactBelow = 2_000,
+    int? Candidates = null)
+{
+    /// <summary>Enough that the re-ranked list is nearly the exact one; measured with benchmarks/Index.</summary>
+    public static int CandidatesFor(int take) => Math.Clamp(4 * take, 600, 4000);
+}
 
 /// <param name="Cosine">With the query, -1 to 1.</param>
 /// <param name="OtherCosines">With each further vector that was asked for, in its order.</param>
 public sealed record VectorHit(long Image, double Cosine, double[] OtherCosines);
 
-/// <summary>Nearest vectors of one model by cosine, from half-precision vectors (pgvector's halfvec) under its partial HNSW index.</summary>
+/// <summary>Nearest vectors of one model by cosine, from half-precision vectors (pgvector's halfvec) through the partial index that the model has.</summary>
 public sealed class VectorSearch(NpgsqlDataSource db)
 {
+    // A changed index is seen within this time; the statement is right without it too, only slower.
+    private static readonly TimeSpan Fresh = TimeSpan.FromSeconds(5);
+
+    // Much more than work_mem's share: an iterative scan that runs out of memory stops early without a word.
+    private const int ScanMemory = 16;
+
+    private readonly VectorIndexCatalog indexes = new(db);
     private readonly ConcurrentDictionary<(short Model, int Size), bool> large = new();
+    private readonly ConcurrentDictionary<short, (IReadOnlyList<VectorIndex> Ready, long At)> known = new();
 
     /// <summary>The pictures nearest to <paramref name="query"/>, nearest first, ties by surrogate key.</summary>
     /// <param name="model">Vectors of this model are searched; <paramref name="query"/> has its number of dimensions.</param>
@@ -47,32 +66,12 @@ public sealed class VectorSearch(NpgsqlDataSource db)
         RegisteredModel model, float[] query, VectorSearchOptions options, IReadOnlyList<float[]>? others = null, CancellationToken ct = default)
     {
         Check(model, query);
-        var exact = options.Scan == VectorScan.Exact || (options.Scan == VectorScan.Automatic && await IsSmallAsync(model, options.ExactBelow, ct));
-        await using var connection = await db.OpenConnectionAsync(ct);
-        await using var batch = new NpgsqlBatch(connection);
+        var index = await ChooseAsync(model, options, ct);
+        var hits = await ScanAsync(model, query, options, others ?? [], index, ct);
 
-        // The commands of one batch are one implicit transaction, so the settings end with it.
-        batch.BatchCommands.Add(new("SELECT set_config('hnsw.ef_search', $1, true), set_config('hnsw.iterative_scan', 'strict_order', true), set_config('hnsw.max_scan_tuples', $2, true)")
-        {
-            Parameters =
-            {
-                new() { Value = Math.Clamp(options.EfSearch, 1, 1000).ToString(CultureInfo.InvariantCulture) },
-                new() { Value = Math.Max(1, options.MaxScanned).ToString(CultureInfo.InvariantCulture) },
-            },
-        });
-        var select = new NpgsqlBatchCommand();
-        select.CommandText = Sql(model, query, options, others ?? [], exact, select.Parameters);
-        batch.BatchCommands.Add(select);
-        await using var reader = await batch.ExecuteReaderAsync(ct);
-        await reader.NextResultAsync(ct);
-        List<VectorHit> hits = new(options.Take);
-        while (await reader.ReadAsync(ct))
-        {
-            hits.Add(new(reader.GetInt64(0), reader.GetDouble(1), reader.FieldCount == 2 ? [] : [.. Enumerable.Range(2, reader.FieldCount - 2).Select(reader.GetDouble)]));
-        }
-
-        hits.Sort((a, b) => b.Cosine.CompareTo(a.Cosine) is var order and not 0 ? order : a.Image.CompareTo(b.Image));
-        return hits;
+        // A scan gives up after MaxScanned entries. Where so few pass the filter, comparing all that pass is cheap.
+        var narrowed = options.Filter is { } filter && filter != ImageFilter.None || options.Words is { IsOpen: false };
+        return index is not null && narrowed && hits.Count < options.Take ? await ScanAsync(model, query, options, others ?? [], null, ct) : hits;
     }
 
     /// <summary>Cosines of given pictures with the query; pictures without a vector are left out.</summary>
@@ -134,6 +133,66 @@ public sealed class VectorSearch(NpgsqlDataSource db)
         return vectors;
     }
 
+    /// <summary>Null: every vector is compared.</summary>
+    private async Task<VectorIndex?> ChooseAsync(RegisteredModel model, VectorSearchOptions options, CancellationToken ct)
+    {
+        if (options.Scan == VectorScan.Exact || (options.Scan == VectorScan.Automatic && await IsSmallAsync(model, options.ExactBelow, ct)))
+        {
+            return null;
+        }
+
+        if (options.Scan == VectorScan.Hnsw)
+        {
+            return new(model.Id, model.Dimensions, VectorIndexKind.Half);
+        }
+
+        if (!known.TryGetValue(model.Id, out var seen) || Stopwatch.GetElapsedTime(seen.At) > Fresh)
+        {
+            known[model.Id] = seen = (await indexes.ReadyAsync(model, ct), Stopwatch.GetTimestamp());
+        }
+
+        return options.Scan == VectorScan.Automatic
+            ? seen.Ready.FirstOrDefault()
+            : seen.Ready.FirstOrDefault(i => i.Kind == VectorIndexKind.Binary) ?? throw new InvalidOperationException($"Model {model.Name} has no binary index.");
+    }
+
+    private async Task<IReadOnlyList<VectorHit>> ScanAsync(
+        RegisteredModel model, float[] query, VectorSearchOptions options, IReadOnlyList<float[]> others, VectorIndex? index, CancellationToken ct)
+    {
+        var binary = index?.Kind == VectorIndexKind.Binary;
+        var candidates = Math.Max(options.Take, options.Candidates ?? VectorSearchOptions.CandidatesFor(options.Take));
+        await using var connection = await db.OpenConnectionAsync(ct);
+        await using var batch = new NpgsqlBatch(connection);
+
+        // The commands of one batch are one implicit transaction, so the settings end with it.
+        batch.BatchCommands.Add(new("""
+            SELECT set_config('hnsw.ef_search', $1, true), set_config('hnsw.iterative_scan', $2, true),
+                   set_config('hnsw.max_scan_tuples', $3, true), set_config('hnsw.scan_mem_multiplier', $4, true)
+            """)
+        {
+            Parameters =
+            {
+                new() { Value = Math.Clamp(binary ? candidates : options.EfSearch, 1, 1000).ToString(CultureInfo.InvariantCulture) },
+                new() { Value = binary ? "relaxed_order" : "strict_order" },
+                new() { Value = Math.Max(1, options.MaxScanned).ToString(CultureInfo.InvariantCulture) },
+                new() { Value = ScanMemory.ToString(CultureInfo.InvariantCulture) },
+            },
+        });
+        var select = new NpgsqlBatchCommand();
+        select.CommandText = Sql(model, query, options, others, index, candidates, select.Parameters);
+        batch.BatchCommands.Add(select);
+        await using var reader = await batch.ExecuteReaderAsync(ct);
+        await reader.NextResultAsync(ct);
+        List<VectorHit> hits = new(options.Take);
+        while (await reader.ReadAsync(ct))
+        {
+            hits.Add(new(reader.GetInt64(0), reader.GetDouble(1), reader.FieldCount == 2 ? [] : [.. Enumerable.Range(2, reader.FieldCount - 2).Select(reader.GetDouble)]));
+        }
+
+        hits.Sort((a, b) => b.Cosine.CompareTo(a.Cosine) is var order and not 0 ? order : a.Image.CompareTo(b.Image));
+        return hits;
+    }
+
     /// <summary>A collection that has grown beyond the size is taken as large from then on; asking again for every query would cost as much as it saves.</summary>
     private async Task<bool> IsSmallAsync(RegisteredModel model, int size, CancellationToken ct)
     {
@@ -154,23 +213,30 @@ public sealed class VectorSearch(NpgsqlDataSource db)
         return small;
     }
 
-    private static string Sql(RegisteredModel model, float[] query, VectorSearchOptions options, IReadOnlyList<float[]> others, bool exact, NpgsqlParameterCollection bound)
+    private static string Sql(
+        RegisteredModel model, float[] query, VectorSearchOptions options, IReadOnlyList<float[]> others, VectorIndex? index, int candidates, NpgsqlParameterCollection bound)
     {
         var halfvec = Halfvec(model);
         bound.Add(new() { Value = query });
         bound.Add(new() { Value = options.Take });
         var columns = Columns(halfvec, others, bound);
-
-        // Index and query must agree letter for letter on (vector::halfvec(D)) and model_id = N; without the cast no index fits.
-        var distance = exact ? $"e.vector <=> $1::real[]::{halfvec}" : $"(e.vector::{halfvec}) <=> $1::real[]::{halfvec}";
         var filter = options.Filter ?? ImageFilter.None;
         var (join, conditions) = filter.IsOpen ? ("", Arrived(filter, bound)) : ("JOIN images i ON i.id = e.image_id", filter.Where(bound));
-        return $"""
+        var from = $"FROM embeddings e {join} WHERE e.model_id = {model.Id.ToString(CultureInfo.InvariantCulture)}{conditions}{options.Words?.Where("e.image_id", bound)}";
+
+        // Without the index's own expression no index fits.
+        var exact = $"e.vector <=> $1::real[]::{halfvec}";
+        if (index?.Kind != VectorIndexKind.Binary)
+        {
+            return $"SELECT e.image_id, {columns} {from} ORDER BY {index?.Distance("e.vector", "$1::real[]") ?? exact} LIMIT $2";
+        }
+
+        bound.Add(new() { Value = candidates });
+        return string.Create(CultureInfo.InvariantCulture, $"""
             SELECT e.image_id, {columns}
-            FROM embeddings e {join}
-            WHERE e.model_id = {model.Id.ToString(CultureInfo.InvariantCulture)}{conditions}{options.Words?.Where("e.image_id", bound)}
-            ORDER BY {distance} LIMIT $2
-            """;
+            FROM (SELECT e.image_id, e.vector {from} ORDER BY {index.Distance("e.vector", "$1::real[]")} LIMIT ${bound.Count}) AS e
+            ORDER BY {exact} LIMIT $2
+            """);
     }
 
     // The bound on arrival needs no join.

@@ -20,28 +20,29 @@ public static class BenchCommand
         var only = new Option<string?>("--only") { Description = "index or pipeline." };
         only.AcceptOnlyFromAmong("index", "pipeline");
         var vectors = new Option<int[]>("--vectors") { Description = "Sizes of the index: 10000 and 100000 by default, with --quick 10000 and 50000. A million takes hours on two cores.", AllowMultipleArgumentsPerToken = true };
+        var flat = new Option<bool>("--flat") { Description = "Index vectors without strong directions: the hardest case, unlike any model's." };
         var burst = new Option<int?>("--burst") { Description = "Pictures in the burst: 2000 by default, with --quick 200." };
         var output = new Option<string>("--out") { Description = "Folder of the reports.", DefaultValueFactory = _ => "benchmarks/results" };
-        var command = new Command("bench", "Measure the vector index (in a database of its own) and the running pipeline.") { quick, only, vectors, burst, output };
+        var command = new Command("bench", "Measure the vector index (in a database of its own) and the running pipeline.") { quick, only, vectors, flat, burst, output };
         command.SetAction((r, ct) =>
         {
             var q = r.GetValue(quick);
             var sizes = r.GetValue(vectors) is { Length: > 0 } given ? given : q ? [10_000, 50_000] : [10_000, 100_000];
-            return RunAsync(q, r.GetValue(only), [.. sizes.Select(s => Math.Clamp(s, 1_000, 10_000_000))], Math.Max(1, r.GetValue(burst) ?? (q ? 200 : 2_000)), r.GetValue(output)!, ct);
+            return RunAsync(q, r.GetValue(only), r.GetValue(flat), [.. sizes.Select(s => Math.Clamp(s, 1_000, 10_000_000))], Math.Max(1, r.GetValue(burst) ?? (q ? 200 : 2_000)), r.GetValue(output)!, ct);
         });
         return command;
     }
 
-    private static async Task<int> RunAsync(bool quick, string? only, int[] sizes, int burst, string output, CancellationToken ct)
+    private static async Task<int> RunAsync(bool quick, string? only, bool flat, int[] sizes, int burst, string output, CancellationToken ct)
     {
-        var origin = RunOrigin.Now($"./imagesearch bench{(quick ? " --quick" : "")}{(only is null ? "" : " --only " + only)}{(only == "pipeline" ? "" : " --vectors " + string.Join(' ', sizes))}{(only == "index" ? "" : FormattableString.Invariant($" --burst {burst}"))}", TimeProvider.System);
+        var origin = RunOrigin.Now($"./imagesearch bench{(quick ? " --quick" : "")}{(only is null ? "" : " --only " + only)}{(only == "pipeline" ? "" : " --vectors " + string.Join(' ', sizes) + (flat ? " --flat" : ""))}{(only == "index" ? "" : FormattableString.Invariant($" --burst {burst}"))}", TimeProvider.System);
         Directory.CreateDirectory(output);
         await using var db = ServiceDefaults.OpenDatabase(CliSettings.Postgres, "bench");
         if (only != "pipeline")
         {
             var dimensions = (await new EmbeddingCatalog(db).ModelsAsync(ct)).FirstOrDefault(m => m.State == "active")?.Dimensions ?? DefaultDimensions;
-            var benchmark = new IndexBenchmark(CliSettings.Postgres.ConnectionString, dimensions, quick ? 100 : 300, Say);
-            await WriteAsync("index", "Vector index", () => benchmark.RunAsync(sizes, ct));
+            var benchmark = new IndexBenchmark(CliSettings.Postgres.ConnectionString, dimensions, quick ? 100 : 300, flat, Say);
+            await WriteAsync(flat ? "index-flat" : "index", "Vector index", () => benchmark.RunAsync(sizes, ct));
         }
 
         if (only != "index")

@@ -5,7 +5,7 @@ using Spectre.Console;
 
 namespace ImageSearch.Cli.Models;
 
-/// <summary><c>imagesearch models list|check|add|tune</c>: the model files of this machine.</summary>
+/// <summary><c>imagesearch models list|check|add|tune|index</c>: the model files of this machine, and the indexes of their vectors.</summary>
 public static class ModelsCommand
 {
     public static Command Create()
@@ -25,6 +25,7 @@ public static class ModelsCommand
         add.SetAction((r, ct) => AddAsync(r.GetValue(folder)!, ct));
         command.Add(add);
         command.Add(TuneCommand.Create());
+        command.Add(IndexCommand.Create());
         return command;
     }
 
