@@ -7,13 +7,16 @@ using Spectre.Console;
 
 namespace ImageSearch.Cli.Security;
 
-/// <summary><c>imagesearch fuzz --files 5000</c>: damaged pictures through the loaders and the codec, damaged streams through the decoder. No server is needed.</summary>
+/// <summary><c>imagesearch fuzz --files 5000</c>: damaged pictures through the loaders and the codec, damaged streams through decoder and serving. No server is needed.</summary>
 public static class FuzzCommand
 {
     // Bounds the time of a file whose damaged header claims a large picture.
     private static readonly ImageLimits Limits = new(MaxPixels: 4_000_000, MaxFrames: 1000, MaxDecodeTime: TimeSpan.FromSeconds(10));
 
     private const int MaxEncoded = 1 << 16;
+
+    // A run of thousands takes long: whoever stops it reads here where to go on (--format, --seed, and what is left of --files).
+    private const int FilesPerReport = 500;
 
     public static Command Create()
     {
@@ -29,7 +32,7 @@ public static class FuzzCommand
     private static int Run(int files, int firstSeed, string? only, CancellationToken ct)
     {
         using var codec = LicCodec.Open(CliSettings.Models);
-        var table = new Table().Border(TableBorder.Simple).AddColumns("format", "files", "read", "encoded", "refused", "FAILED", "slowest", "memory after");
+        var table = new Table().Border(TableBorder.Simple).AddColumns("format", "files", "read", "encoded or served", "refused", "FAILED", "slowest", "memory after");
         var failed = 0;
         foreach (var format in (string[])[.. HostileFiles.Formats, "lic"])
         {
@@ -66,17 +69,23 @@ public static class FuzzCommand
                     tally.Failed++;
                     AnsiConsole.MarkupLineInterpolated($"[red]{format}, seed {seed}[/]: {e.GetType().Name}: {e.Message}");
                 }
+
+                if ((seed + 1 - firstSeed) % FilesPerReport == 0)
+                {
+                    Console.Error.WriteLine($"{format}: next seed {seed + 1}; {tally}");
+                }
             }
 
             failed += tally.Failed;
-            table.AddRow(format, $"{files}", $"{tally.Read - 1}", format == "lic" ? "-" : $"{tally.Encoded - 1}",
-                string.Join(", ", tally.Refused.OrderByDescending(p => p.Value).Select(p => $"{p.Key} {p.Value}")), $"{tally.Failed}",
-                string.Create(CultureInfo.InvariantCulture, $"{tally.Slowest.TotalMilliseconds:0} ms"), $"{Process.GetCurrentProcess().WorkingSet64 >> 20} MiB");
+            table.AddRow(format, $"{files}", $"{tally.Read - 1}", $"{tally.Encoded - 1}", tally.Reasons, $"{tally.Failed}",
+                string.Create(CultureInfo.InvariantCulture, $"{tally.Slowest.TotalMilliseconds:0} ms"), $"{MemoryMiB} MiB");
         }
 
         AnsiConsole.Write(table);
         return failed == 0 ? 0 : 1;
     }
+
+    private static long MemoryMiB => Process.GetCurrentProcess().WorkingSet64 >> 20;
 
     private static void Try(LicCodec codec, string format, byte[] file, Tally tally, CancellationToken ct)
     {
@@ -88,7 +97,11 @@ public static class FuzzCommand
                 var latents = codec.DecodeLatents(file, ct);
                 if (LicStream.ReadHeader(file) is var h && (long)h.Width * h.Height <= MaxEncoded)
                 {
-                    codec.Decode(file, ct);
+                    // What the query service does with a stored stream.
+                    var picture = codec.Decode(file, ct);
+                    ImageFiles.Encode(picture.FitWithin(320), ImageFormat.WebP, 82);
+                    ImageFiles.Encode(picture, ImageFormat.Jpeg, 82);
+                    tally.Encoded++;
                 }
 
                 GC.KeepAlive(latents);
@@ -130,6 +143,10 @@ public static class FuzzCommand
         public TimeSpan Slowest { get; set; }
 
         public Dictionary<string, int> Refused { get; } = [];
+
+        public string Reasons => string.Join(", ", Refused.OrderByDescending(p => p.Value).Select(p => $"{p.Key} {p.Value}"));
+
+        public override string ToString() => $"read {Read - 1}, refused {Refused.Values.Sum()}, failed {Failed}, {MemoryMiB} MiB";
 
         public void Refuse(string reason) => Refused[reason] = Refused.GetValueOrDefault(reason) + 1;
     }
