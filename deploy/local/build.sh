@@ -46,13 +46,35 @@ build() {
   mkdir -p "${log%/*}"
   # The time before the build: what is edited meanwhile is built next time.
   touch "$stamp.new"
-  (cd "$CHECKOUT" && dotnet build "$1" -c Release -v quiet -p:SharedCompilationId="$server" >"$log" 2>&1 9>&- 8>&-) || status=$?
+  (cd "$CHECKOUT" && dotnet build "$1" -c Release -v quiet -p:SharedCompilationId="$server" "$(restore_mode)" >"$log" 2>&1 9>&- 8>&-) || status=$?
   stop_compiler "$server"
   if [ "$status" != 0 ]; then
+    explain_restore "$log"
     grep -E 'error|MSB[0-9]+' "$log" | sort -u | head -n 20 >&2 || tail -n 20 "$log" >&2
     die "the build failed (whole log: $log)"
   fi
   mv "$stamp.new" "$stamp"
+}
+
+# Restores take exactly the packages of packages.lock.json and change none of those files. IMAGESEARCH_LOCKED=no is for package sources that lack one of
+# the versions: the next one is taken, and the checkout's lock files are left alone.
+restore_mode() {
+  if [ "${IMAGESEARCH_LOCKED:-yes}" = no ]; then echo -p:ImageSearchUnlocked=true; else echo -p:RestoreLockedMode=true; fi
+}
+
+# explain_restore LOG: what a restore that failed means, for people
+explain_restore() {
+  local projects
+  projects=$(sed -n 's/^\([^ (]*\.csproj\) : error NU1004.*/\1/p' "$1" | sort -u | sed "s|^$CHECKOUT/||" | paste -sd' ')
+  if [ -n "$projects" ]; then
+    die "packages.lock.json does not fit its project (NU1004): $projects. If no package was to change: git checkout -- '*packages.lock.json'. If one was: dotnet restore ImageSearch.sln, then deploy/sbom.sh, and commit what they write. (Whole log: $1)"
+  elif grep -q 'error NU1403' "$1"; then
+    die "a package is not the one that packages.lock.json names: its checksum differs (NU1403). $(grep -o 'error NU1403.*' "$1" | head -n 1 | cut -c 14-) Do not use it; ask whoever runs your package source, or take another one: dotnet nuget list source. (Whole log: $1)"
+  elif grep -qE 'error NU110[1-3]|error NU1603' "$1"; then
+    die "your package source lacks a package in the version of packages.lock.json: $(grep -oE 'error NU(110[1-3]|1603).*' "$1" | head -n 1 | cut -c 7-) Name a source that has it (dotnet nuget list source), or take the next version, which nobody has tested: IMAGESEARCH_LOCKED=no ./imagesearch build. (Whole log: $1)"
+  elif grep -q 'error NU1301' "$1"; then
+    die "a package source does not answer: $(grep -o 'error NU1301.*' "$1" | head -n 1 | cut -c 14-) Check the network, or name another source (dotnet nuget list source). (Whole log: $1)"
+  fi
 }
 
 stop_compiler() {

@@ -62,6 +62,14 @@ public static class Migrator
         return (bool)(await exists.ExecuteScalarAsync(ct))! ? [.. Names().Except(await AppliedAsync(connection, ct))] : Names();
     }
 
+    /// <summary>Names of the migrations that a newer build applied and this one does not know; empty when the database fits this build or is older.</summary>
+    public static async Task<IReadOnlyList<string>> UnknownAsync(NpgsqlDataSource db, CancellationToken ct = default)
+    {
+        await using var connection = await db.OpenConnectionAsync(ct);
+        await using var exists = new NpgsqlCommand("SELECT to_regclass('schema_migrations') IS NOT NULL", connection);
+        return (bool)(await exists.ExecuteScalarAsync(ct))! ? [.. (await AppliedAsync(connection, ct)).Except(Names()).Order(StringComparer.Ordinal)] : [];
+    }
+
     private static List<string> Names() => [.. Assembly.GetExecutingAssembly().GetManifestResourceNames()
         .Where(n => n.EndsWith(".sql", StringComparison.Ordinal)).Order(StringComparer.Ordinal)];
 

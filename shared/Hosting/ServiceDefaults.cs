@@ -177,9 +177,15 @@ public static class ServiceDefaults
             try
             {
                 var pending = await Migrator.PendingAsync(db, cancellationToken);
-                return pending.Count == 0
-                    ? HealthCheckResult.Healthy()
-                    : HealthCheckResult.Unhealthy($"The database lacks migrations ({string.Join(", ", pending)}): run `imagesearch provision`.");
+                if (pending.Count > 0)
+                {
+                    return HealthCheckResult.Unhealthy($"The database lacks migrations ({string.Join(", ", pending)}): run `imagesearch provision`.");
+                }
+
+                // Still ready (Degraded answers 200): in a rolling upgrade the old replicas work on until the new ones have taken over.
+                return await Migrator.UnknownAsync(db, cancellationToken) is [_, ..] unknown
+                    ? HealthCheckResult.Degraded($"The database was made by a newer build (migration {unknown[^1]}): start this service in that version.")
+                    : HealthCheckResult.Healthy();
             }
             catch (Exception e) when (e is NpgsqlException or System.Net.Sockets.SocketException or TimeoutException)
             {
