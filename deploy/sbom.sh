@@ -1,14 +1,15 @@
 #!/bin/bash
-# Writes the software bill of materials (CycloneDX 1.6) to docs/sbom.json, or tells with --check whether it is up to date. Its sources are the lock files,
+# Writes the software bill of materials (CycloneDX 1.6) to docs/sbom.json and the list of packages at the end of docs/licences.md, or tells with --check
+# whether both are up to date. Its sources are the lock files,
 # the versions of the native parts, the manifests of the models and compose.yaml; licences of NuGet packages come from the packages themselves,
 # so the solution must have been restored. The same inputs give the same bytes.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 CACHE=${IMAGESEARCH_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/imagesearch}
-new=$(mktemp)
-trap 'rm -f "$new"' EXIT
-node - "$CACHE" >"$new" <<'END'
-const { readFileSync, readdirSync, existsSync } = require('fs');
+new=$(mktemp -d)
+trap 'rm -rf "$new"' EXIT
+node - "$CACHE" "$new" <<'END'
+const { writeFileSync, readFileSync, readdirSync, existsSync } = require('fs');
 const { join } = require('path');
 const cache = process.argv[2];
 const nuget = process.env.NUGET_PACKAGES || join(process.env.HOME || '/root', '.nuget/packages');
@@ -22,6 +23,9 @@ const add = (c) => {
   if (!known || known.scope === 'excluded') components.set(c.purl ?? c['bom-ref'], c);
 };
 
+// Packages that state their licence by a file or an address only, read by a person.
+const licencesByFile = { 'xunit.abstractions': 'Apache-2.0' };
+
 function locks(folder) {
   return readdirSync(folder, { withFileTypes: true }).flatMap((e) =>
     e.isDirectory() && !['bin', 'obj'].includes(e.name) ? locks(join(folder, e.name)) : e.name === 'packages.lock.json' ? [join(folder, e.name)] : []);
@@ -31,8 +35,9 @@ function nugetLicence(name, version) {
   const path = join(nuget, name.toLowerCase(), version, `${name.toLowerCase()}.nuspec`);
   if (!existsSync(path)) throw new Error(`${path} is missing: restore the solution first (dotnet restore)`);
   const spec = readFileSync(path, 'utf8');
-  const expression = /<license type="expression">([^<]+)</.exec(spec)?.[1];
-  return expression ? licences(expression) : [{ license: { name: 'see package', url: /<licenseUrl>([^<]+)</.exec(spec)?.[1] } }];
+  const expression = /<license type="expression">([^<]+)</.exec(spec)?.[1] ?? licencesByFile[name];
+  if (!expression) throw new Error(`${name} ${version} states no licence expression; read its licence and add it to licencesByFile`);
+  return licences(expression);
 }
 
 for (const [folder, scope] of [['shared', 'required'], ['services', 'required'], ['tools', 'required'], ['tests', 'excluded'], ['benchmarks', 'excluded']]) {
@@ -82,14 +87,21 @@ for (const [, image, tag] of readFileSync('compose.yaml', 'utf8').matchAll(/^ +i
 }
 
 const order = [...components.values()].sort((a, b) => (a['bom-ref'] < b['bom-ref'] ? -1 : 1));
-console.log(JSON.stringify({ bomFormat: 'CycloneDX', specVersion: '1.6', version: 1,
+writeFileSync(join(process.argv[3], 'sbom.json'), JSON.stringify({ bomFormat: 'CycloneDX', specVersion: '1.6', version: 1,
   metadata: { component: { type: 'application', 'bom-ref': 'imagesearch', name: 'ImageSearch', version: '0.1.0', licenses: licences('MIT') } },
-  components: order }, null, 1));
+  components: order }, null, 1) + '\n');
+
+const marker = '<!-- deploy/sbom.sh writes the rest -->\n';
+const page = readFileSync('docs/licences.md', 'utf8');
+if (!page.includes(marker)) throw new Error('docs/licences.md lacks the line ' + marker);
+const rows = order.filter((c) => c.type !== 'container').map((c) =>
+  `| \`${c.name}\` | ${c.version} | ${c.licenses.map((l) => l.expression ?? l.license.id).join(', ')} | ${c.scope === 'excluded' ? 'tests and benchmarks' : 'shipped'} |`);
+writeFileSync(join(process.argv[3], 'licences.md'), page.slice(0, page.indexOf(marker)) + marker + ['| part | version | licence | |', '|---|---|---|---|', ...rows].join('\n') + '\n');
 END
-if [ "${1:-}" = --check ]; then
-  cmp -s "$new" docs/sbom.json || { echo "docs/sbom.json is out of date: run deploy/sbom.sh" >&2; exit 1; }
-else
-  mv "$new" docs/sbom.json
-  trap - EXIT
-  chmod 644 docs/sbom.json
-fi
+for file in sbom.json licences.md; do
+  if [ "${1:-}" = --check ]; then
+    cmp -s "$new/$file" "docs/$file" || { echo "docs/$file is out of date: run deploy/sbom.sh" >&2; exit 1; }
+  else
+    cat "$new/$file" >"docs/$file"
+  fi
+done

@@ -8,7 +8,7 @@ public sealed class IngestOptions
     public const string Section = "Ingest";
 
     /// <summary>Largest object that is taken, in bytes.</summary>
-    [Range(1024, 1L << 32)]
+    [Range(1024, 2_000_000_000)]
     public long MaxBytes { get; set; } = 100L << 20;
 
     /// <summary>Largest picture that is taken, width times height.</summary>
@@ -26,6 +26,10 @@ public sealed class IngestOptions
     /// <summary>How often store and catalogue are compared; a lost event is found after this time at the latest.</summary>
     [Range(typeof(TimeSpan), "00:00:01", "7.00:00:00")]
     public TimeSpan ReconcilePeriod { get; set; } = TimeSpan.FromMinutes(5);
+
+    /// <summary>Uploads and objects lie here while they are looked at, up to <see cref="MaxBytes"/> each: a disk, not a file system in memory.</summary>
+    [Required]
+    public string TemporaryFolder { get; set; } = Path.GetTempPath();
 
     /// <summary>Files in one POST /images.</summary>
     [Range(1, 10_000)]

@@ -92,14 +92,21 @@ public sealed class ObjectSync(
         string etag = head.ETag;
         try
         {
-            if (await store.GetAsync(Bucket, key, options.Value.MaxBytes, ct) is not var (stored, content) || stored is null)
+            var limit = options.Value.MaxBytes;
+            if (await store.ReadAsync(Bucket, key, limit, (stream, _) => TemporaryFile.ReadAsync(stream, options.Value.TemporaryFolder, limit, ct), ct) is not var (stored, file) || stored is null)
             {
                 return await SyncAsync(key, ct);
             }
 
+            using var held = file ?? throw new ObjectTooLargeException(key, stored.Bytes, limit);
             etag = stored.ETag;
-            var info = ImageFiles.Probe(content, limits);
-            image = new(ImageId.Of(content), info.Format.ToString().ToLowerInvariant(), info.Width, info.Height, content.Length, info.TakenAt);
+            if (held.Length != stored.Bytes)
+            {
+                throw new EndOfStreamException($"The store sent {held.Length:N0} of the {stored.Bytes:N0} bytes of {key}.");
+            }
+
+            var info = held.Probe(limits);
+            image = new(held.Id, info.Format.ToString().ToLowerInvariant(), info.Width, info.Height, held.Length, info.TakenAt);
         }
         catch (PictureException e)
         {

@@ -9,7 +9,8 @@ using MassTransit;
 using Microsoft.Extensions.Options;
 
 var builder = WebApplication.CreateBuilder(args).AddImageSearch("ingest").AddApiKeys(Scopes.Upload);
-builder.Services.AddSettings<IngestOptions>(IngestOptions.Section);
+builder.Services.AddSettings<IngestOptions>(IngestOptions.Section)
+    .Validate(o => Directory.Exists(o.TemporaryFolder), "Ingest:TemporaryFolder names no folder; make it, or name another on a disk with room for uploads.");
 builder.Services.AddSingleton<ImageCatalog>();
 builder.Services.AddScoped<ObjectSync>();
 builder.Services.AddHostedService<Reconciler>();

@@ -93,7 +93,17 @@ public sealed class ObjectStore : IDisposable
 
     /// <summary>The whole object, or null if there is none.</summary>
     /// <exception cref="ObjectTooLargeException">It is longer than <paramref name="limit"/> bytes; nothing was read.</exception>
-    public async Task<(StoredObject Object, byte[] Content)?> GetAsync(string bucket, string key, long limit = 512L << 20, CancellationToken ct = default)
+    public Task<(StoredObject Object, byte[] Content)?> GetAsync(string bucket, string key, long limit = 512L << 20, CancellationToken ct = default) =>
+        ReadAsync(bucket, key, limit, async (stream, length) =>
+        {
+            var content = new byte[length];
+            await stream.ReadExactlyAsync(content, ct);
+            return content;
+        }, ct);
+
+    /// <summary>Hands the object's content and length to a reader without holding it in memory; null if there is none.</summary>
+    /// <exception cref="ObjectTooLargeException">It is longer than <paramref name="limit"/> bytes; nothing was read.</exception>
+    public async Task<(StoredObject Object, T Result)?> ReadAsync<T>(string bucket, string key, long limit, Func<Stream, long, Task<T>> read, CancellationToken ct = default)
     {
         try
         {
@@ -103,9 +113,8 @@ public sealed class ObjectStore : IDisposable
                 throw new ObjectTooLargeException(key, response.ContentLength, limit);
             }
 
-            var content = new byte[response.ContentLength];
-            await response.ResponseStream.ReadExactlyAsync(content, ct);
-            return (new(key, Unquote(response.ETag), response.ContentLength, response.LastModified ?? default, response.Headers.ContentType, Describe(response.Metadata)), content);
+            var result = await read(response.ResponseStream, response.ContentLength);
+            return (new(key, Unquote(response.ETag), response.ContentLength, response.LastModified ?? default, response.Headers.ContentType, Describe(response.Metadata)), result);
         }
         catch (AmazonS3Exception e) when (e.StatusCode == HttpStatusCode.NotFound)
         {

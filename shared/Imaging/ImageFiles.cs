@@ -1,3 +1,4 @@
+using System.IO.MemoryMappedFiles;
 using ImageSearch.Imaging.Native;
 
 namespace ImageSearch.Imaging;
@@ -18,6 +19,33 @@ public static class ImageFiles
             var image = source.Image;
             var swap = image.Orientation >= 5;
             return new ImageInfo(source.Format, swap ? image.Height : image.Width, swap ? image.Width : image.Height, source.Frames, image.HasAlpha, ExifTime.Read(image));
+        }
+    }
+
+    /// <summary>As <see cref="Probe(ReadOnlySpan{byte}, ImageLimits?)"/> for a file on disk; only those of its pages are read that the header lies in.</summary>
+    /// <exception cref="PictureException">As there.</exception>
+    public static unsafe ImageInfo Probe(FileStream file, ImageLimits? limits = null)
+    {
+        ArgumentNullException.ThrowIfNull(file);
+        (limits ?? ImageLimits.Default).CheckBytes(file.Length);
+        if (file.Length is 0 or > int.MaxValue)
+        {
+            return file.Length == 0
+                ? Probe([], limits)
+                : throw new PictureException(PictureError.TooLarge, $"The file has {file.Length:N0} bytes; at most {int.MaxValue:N0} can be read. Save it smaller and try again.");
+        }
+
+        using var map = MemoryMappedFile.CreateFromFile(file, null, 0, MemoryMappedFileAccess.Read, HandleInheritability.None, leaveOpen: true);
+        using var view = map.CreateViewAccessor(0, file.Length, MemoryMappedFileAccess.Read);
+        byte* data = null;
+        view.SafeMemoryMappedViewHandle.AcquirePointer(ref data);
+        try
+        {
+            return Probe(new ReadOnlySpan<byte>(data + view.PointerOffset, (int)file.Length), limits);
+        }
+        finally
+        {
+            view.SafeMemoryMappedViewHandle.ReleasePointer();
         }
     }
 

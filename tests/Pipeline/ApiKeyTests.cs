@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Http.Headers;
 using System.Net.Http.Json;
+using System.Net.Sockets;
 using ImageSearch.Catalog;
 using ImageSearch.Hosting;
 using ImageSearch.Hosting.Security;
@@ -115,6 +116,51 @@ public sealed class ApiKeyTests : IAsyncLifetime
         Assert.NotNull(refused.Headers.RetryAfter);
     }
 
+    [Fact]
+    public async Task Guessing_keys_is_slowed_down_for_the_address_that_guesses_and_for_nobody_else()
+    {
+        var (_, good) = await new ApiKeyCatalog(db).CreateAsync("reader", ["search"]);
+        var (_, other) = await new ApiKeyCatalog(db).CreateAsync("not in use", ["search"]);
+        await using var service = await StartAsync(new() { ["Security:RequireKeys"] = "always", ["Security:WrongKeysPerMinute"] = "3" });
+        Assert.Equal(HttpStatusCode.OK, await StatusAsync(service, good));
+        string[] wrong = ["isk_abcdefgh_" + new string('0', 64), good[..^1] + (good[^1] == '0' ? '1' : '0'), "no key at all"];
+        foreach (var guess in wrong)
+        {
+            Assert.Equal(HttpStatusCode.Unauthorized, await StatusAsync(service, guess));
+        }
+
+        // The limit comes back at three a minute: a guess may slip in on a slow machine, four in a row cannot.
+        using var http = Client(service);
+        HttpResponseMessage refused;
+        var tries = 0;
+        do
+        {
+            http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", wrong[0]);
+            refused = await http.GetAsync("/api/thing");
+        }
+        while (refused.StatusCode == HttpStatusCode.Unauthorized && ++tries < 4);
+        Assert.Equal(HttpStatusCode.TooManyRequests, refused.StatusCode);
+        Assert.InRange(refused.Headers.RetryAfter!.Delta!.Value.TotalSeconds, 1, 60);
+        Assert.Contains("wrong API keys", await refused.Content.ReadAsStringAsync());
+        using var session = await http.PostAsJsonAsync("/api/session", new { key = wrong[0] });
+        Assert.Equal(HttpStatusCode.TooManyRequests, session.StatusCode);
+
+        // A request without a key costs nothing and is told what it needs; a key in use goes on; another address starts afresh.
+        Assert.Equal(HttpStatusCode.Unauthorized, await StatusAsync(service, null));
+        Assert.Equal(HttpStatusCode.OK, await StatusAsync(service, good));
+        using var elsewhere = Client(service, from: "127.0.0.2");
+        elsewhere.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", other);
+        Assert.Equal(HttpStatusCode.OK, (await elsewhere.GetAsync("/api/thing")).StatusCode);
+    }
+
+    [Theory]
+    [InlineData("192.0.2.7", "::ffff:192.0.2.7", true)]
+    [InlineData("2001:db8::1", "2001:db8::ffff:1", true)]
+    [InlineData("2001:db8::1", "2001:db8:0:1::1", false)]
+    [InlineData("192.0.2.7", "192.0.2.8", false)]
+    public void Addresses_of_one_client_count_together(string one, string other, bool same) =>
+        Assert.Equal(same, KeyCache.Network(IPAddress.Parse(one)) == KeyCache.Network(IPAddress.Parse(other)));
+
     [Theory]
     [InlineData("http://127.0.0.1:80", true)]
     [InlineData("http://[::1]:80", true)]
@@ -150,7 +196,16 @@ public sealed class ApiKeyTests : IAsyncLifetime
         }
     }
 
-    private static HttpClient Client(WebApplication service) => new() { BaseAddress = new Uri(service.Urls.First().Replace("0.0.0.0", "127.0.0.1", StringComparison.Ordinal)) };
+    private static HttpClient Client(WebApplication service, string from = "127.0.0.1") => new(new SocketsHttpHandler
+    {
+        ConnectCallback = async (context, ct) =>
+        {
+            var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+            socket.Bind(new IPEndPoint(IPAddress.Parse(from), 0));
+            await socket.ConnectAsync(context.DnsEndPoint, ct);
+            return new NetworkStream(socket, ownsSocket: true);
+        },
+    }) { BaseAddress = new Uri(service.Urls.First().Replace("0.0.0.0", "127.0.0.1", StringComparison.Ordinal)) };
 
     private static async Task<HttpStatusCode> StatusAsync(WebApplication service, string? key)
     {

@@ -1,7 +1,5 @@
-using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
-using System.Text;
 using ImageSearch.Catalog;
 using ImageSearch.Tests.Servers;
 using Npgsql;
@@ -12,7 +10,7 @@ namespace ImageSearch.Pipeline.Tests;
 public sealed class StartUpTests : IAsyncLifetime
 {
     private readonly TestBuckets buckets = TestServers.Buckets();
-    private readonly Dictionary<string, string> settings = [];
+    private Dictionary<string, string> settings = [];
     private TestDatabase database = null!;
     private TestVirtualHost broker = null!;
 
@@ -24,14 +22,7 @@ public sealed class StartUpTests : IAsyncLifetime
             await Migrator.MigrateAsync(db);
         }
 
-        settings["Postgres__ConnectionString"] = database.ConnectionString;
-        settings["RabbitMq__Uri"] = broker.Uri.ToString();
-        settings["ObjectStore__Endpoint"] = buckets.Endpoint;
-        settings["ObjectStore__AccessKey"] = buckets.AccessKey;
-        settings["ObjectStore__SecretKey"] = buckets.SecretKey;
-        settings["ObjectStore__UploadBucket"] = await buckets.CreateAsync("images");
-        settings["ObjectStore__DerivedBucket"] = await buckets.CreateAsync("derived");
-        settings["Urls"] = $"http://127.0.0.1:{FreePort()}";
+        settings = await IngestProcess.SettingsAsync(database, broker, buckets);
     }
 
     public async Task DisposeAsync()
@@ -46,6 +37,7 @@ public sealed class StartUpTests : IAsyncLifetime
     [InlineData("RabbitMq__Uri", "http://not-a-broker", "Uri")]
     [InlineData("ObjectStore__Endpoint", "somewhere", "Endpoint")]
     [InlineData("Ingest__MaxBytes", "5", "MaxBytes")]
+    [InlineData("Ingest__TemporaryFolder", "/no/such/folder", "Ingest:TemporaryFolder")]
     [InlineData("Security__RequireKeys", "perhaps", "RequireKeys")]
     public async Task A_wrong_setting_ends_the_start_and_is_named(string name, string value, string named)
     {
@@ -75,7 +67,7 @@ public sealed class StartUpTests : IAsyncLifetime
     [Fact]
     public async Task Beyond_loopback_without_a_key_it_does_not_start_and_says_how_to_make_one()
     {
-        settings["Urls"] = $"http://0.0.0.0:{FreePort()}";
+        settings["Urls"] = $"http://0.0.0.0:{IngestProcess.FreePort()}";
         var (code, error) = await RunToEndAsync();
         Assert.Equal(2, code);
         Assert.Contains("imagesearch keys create", error);
@@ -85,7 +77,7 @@ public sealed class StartUpTests : IAsyncLifetime
     [Fact]
     public async Task A_missing_database_is_told_by_health_while_the_process_lives()
     {
-        settings["Postgres__ConnectionString"] = new NpgsqlConnectionStringBuilder(database.ConnectionString) { Port = FreePort() }.ConnectionString;
+        settings["Postgres__ConnectionString"] = new NpgsqlConnectionStringBuilder(database.ConnectionString) { Port = IngestProcess.FreePort() }.ConnectionString;
         await Assert_ready_says("PostgreSQL does not answer", "Postgres:ConnectionString");
     }
 
@@ -98,94 +90,60 @@ public sealed class StartUpTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_database_of_a_newer_version_is_told_while_the_service_works_on()
+    {
+        await using (var db = NpgsqlDataSource.Create(database.ConnectionString))
+        await using (var command = db.CreateCommand("INSERT INTO schema_migrations (name) VALUES ('999_future.sql')"))
+        {
+            await command.ExecuteNonQueryAsync();
+        }
+
+        await using var process = new IngestProcess(settings);
+        await process.ReadyAsync();
+        Assert.Contains("made by a newer build (migration 999_future.sql)", await process.Http.GetStringAsync("/health/ready"));
+    }
+
+    [Fact]
     public async Task A_missing_object_store_is_told()
     {
-        settings["ObjectStore__Endpoint"] = $"http://127.0.0.1:{FreePort()}";
+        settings["ObjectStore__Endpoint"] = $"http://127.0.0.1:{IngestProcess.FreePort()}";
         await Assert_ready_says("The object store does not answer", "ObjectStore:Endpoint");
     }
 
     [Fact]
     public async Task A_missing_broker_is_told()
     {
-        settings["RabbitMq__Uri"] = new UriBuilder(broker.Uri) { Port = FreePort() }.Uri.ToString();
+        settings["RabbitMq__Uri"] = new UriBuilder(broker.Uri) { Port = IngestProcess.FreePort() }.Uri.ToString();
         await Assert_ready_says("masstransit");
     }
 
     private async Task Assert_ready_says(params string[] words)
     {
-        using var process = Start();
-        var (output, error) = (process.StandardOutput.ReadToEndAsync(), process.StandardError.ReadToEndAsync());
-        using var http = new HttpClient { BaseAddress = new Uri(settings["Urls"]), Timeout = TimeSpan.FromSeconds(60) };
-        try
+        await using var process = new IngestProcess(settings);
+        var (alive, said) = (false, "");
+        for (var tries = 0; tries < 300 && !process.HasExited && !(alive && words.All(w => said.Contains(w, StringComparison.Ordinal))); tries++)
         {
-            var (alive, said) = (false, "");
-            for (var tries = 0; tries < 300 && !process.HasExited && !(alive && words.All(w => said.Contains(w, StringComparison.Ordinal))); tries++)
+            await Task.Delay(200);
+            try
             {
-                await Task.Delay(200);
-                try
-                {
-                    using var live = await http.GetAsync("/health/live");
-                    alive = live.StatusCode == HttpStatusCode.OK;
-                    using var ready = await http.GetAsync("/health/ready");
-                    said = ready.StatusCode == HttpStatusCode.ServiceUnavailable ? await ready.Content.ReadAsStringAsync() : "";
-                }
-                catch (HttpRequestException)
-                {
-                    // Not listening yet.
-                }
+                using var live = await process.Http.GetAsync("/health/live");
+                alive = live.StatusCode == HttpStatusCode.OK;
+                using var ready = await process.Http.GetAsync("/health/ready");
+                said = ready.StatusCode == HttpStatusCode.ServiceUnavailable ? await ready.Content.ReadAsStringAsync() : "";
             }
+            catch (HttpRequestException)
+            {
+                // Not listening yet.
+            }
+        }
 
-            Assert.True(alive && !process.HasExited, process.HasExited ? await error : "never alive");
-            Assert.All(words, w => Assert.Contains(w, said));
-        }
-        finally
-        {
-            process.Kill();
-            await process.WaitForExitAsync();
-            await Task.WhenAll(output, error);
-        }
+        Assert.True(alive && !process.HasExited, process.HasExited ? await process.Error : "never alive");
+        Assert.All(words, w => Assert.Contains(w, said));
     }
 
     private async Task<(int Code, string Error)> RunToEndAsync()
     {
-        using var process = Start();
-        var (output, error) = (process.StandardOutput.ReadToEndAsync(), process.StandardError.ReadToEndAsync());
-        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(120));
-        try
-        {
-            await process.WaitForExitAsync(patience.Token);
-        }
-        catch (OperationCanceledException)
-        {
-            process.Kill();
-            Assert.Fail($"The service did not end:\n{await output}\n{await error}");
-        }
-
-        await output;
-        return (process.ExitCode, await error);
-    }
-
-    private Process Start()
-    {
-        var start = new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "ImageSearch.Ingest.dll")])
-        {
-            WorkingDirectory = AppContext.BaseDirectory,
-            RedirectStandardOutput = true,
-            RedirectStandardError = true,
-            StandardErrorEncoding = Encoding.UTF8,
-        };
-        foreach (var (name, value) in settings)
-        {
-            start.Environment[name] = value;
-        }
-
-        return Process.Start(start)!;
-    }
-
-    private static int FreePort()
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
+        await using var process = new IngestProcess(settings);
+        return (await process.EndAsync(), await process.Error);
     }
 }

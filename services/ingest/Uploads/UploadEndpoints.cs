@@ -1,3 +1,4 @@
+using Amazon.Runtime;
 using ImageSearch.Catalog;
 using ImageSearch.Contracts;
 using ImageSearch.Hosting;
@@ -52,8 +53,16 @@ public static class UploadEndpoints
                 }
 
                 var name = CleanName(disposition.FileNameStar.HasValue ? disposition.FileNameStar.Value : HeaderUtilities.RemoveQuotes(disposition.FileName).Value);
-                results.Add(await StoreAsync(name, section, store, catalog, sync, options.Value.MaxBytes, ct));
+                results.Add(await StoreAsync(name, section, store, catalog, sync, options.Value, ct));
             }
+        }
+        catch (TemporarySpaceException e)
+        {
+            return TypedResults.Problem($"{e.Message} {results.Count} files before it are stored.", statusCode: StatusCodes.Status507InsufficientStorage);
+        }
+        catch (AmazonServiceException e)
+        {
+            return TypedResults.Problem($"The object store did not take the file: {e.Message} {results.Count} files before it are stored; send the rest again later.", statusCode: StatusCodes.Status503ServiceUnavailable);
         }
         catch (Exception e) when (e is InvalidDataException or BadHttpRequestException or IOException)
         {
@@ -66,27 +75,19 @@ public static class UploadEndpoints
     }
 
     private static async Task<UploadedFile> StoreAsync(
-        string name, MultipartSection section, ObjectStore store, ImageCatalog catalog, ObjectSync sync, long maxBytes, CancellationToken ct)
+        string name, MultipartSection section, ObjectStore store, ImageCatalog catalog, ObjectSync sync, IngestOptions options, CancellationToken ct)
     {
-        using var content = new MemoryStream();
-        var buffer = new byte[81920];
-        int read;
-        while ((read = await section.Body.ReadAsync(buffer, ct)) > 0)
+        using var file = await TemporaryFile.ReadAsync(section.Body, options.TemporaryFolder, options.MaxBytes, ct);
+        if (file is null)
         {
-            content.Write(buffer, 0, read);
-            if (content.Length > maxBytes)
-            {
-                await section.Body.CopyToAsync(Stream.Null, ct);
-                return new(name, "", "rejected", null, nameof(Imaging.PictureError.TooLarge), $"The file is larger than {maxBytes:N0} bytes. Send a smaller one, or raise Ingest:MaxBytes.");
-            }
+            return new(name, "", "rejected", null, nameof(Imaging.PictureError.TooLarge), $"The file is larger than {options.MaxBytes:N0} bytes. Send a smaller one, or raise Ingest:MaxBytes.");
         }
 
         // The content is part of the key: the same file again is the same object, another file of the same name is another.
-        var id = ImageId.Of(content.GetBuffer().AsSpan(0, (int)content.Length));
+        var id = file.Id;
         var key = $"uploads/{id.Hex[..16]}/{name}";
-        content.Position = 0;
         var bucket = store.Options.UploadBucket;
-        await store.PutAsync(bucket, key, content, section.ContentType is { Length: < 100 } type ? type : "application/octet-stream", ct);
+        await store.PutAsync(bucket, key, file.Content, section.ContentType is { Length: < 100 } type ? type : "application/octet-stream", ct);
         var result = await sync.SyncAsync(key, ct);
         var rejection = result == SyncResult.Rejected ? await catalog.FindRejectionAsync(bucket, key, ct) : null;
         if (rejection is not null)

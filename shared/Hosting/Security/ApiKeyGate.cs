@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.Net;
 using System.Threading.RateLimiting;
 using ImageSearch.Catalog;
@@ -61,7 +60,14 @@ public static class ApiKeyGate
             }
 
             var keys = context.RequestServices.GetRequiredService<KeyCache>();
-            if (Secret(context.Request, scope) is not { } secret || await keys.FindAsync(secret, context.RequestAborted) is not { } key)
+            var (key, wait) = await keys.FindAsync(Secret(context.Request, scope), context.Connection.RemoteIpAddress, context.RequestAborted);
+            if (wait is { } seconds)
+            {
+                await RefuseGuessing(context, seconds);
+                return;
+            }
+
+            if (key is null)
             {
                 context.Response.Headers.WWWAuthenticate = "Bearer";
                 await Refuse(context, StatusCodes.Status401Unauthorized, $"This needs an API key with scope {scope}: `imagesearch keys create NAME --scope {scope}`; send it as Authorization: Bearer KEY (the command line takes it from IMAGESEARCH_API_KEY).");
@@ -80,7 +86,14 @@ public static class ApiKeyGate
         app.UseRateLimiter();
         app.MapPost("/api/session", async (HttpContext context, KeyCache keys, SessionRequest request) =>
         {
-            if (await keys.FindAsync(request.Key ?? "", context.RequestAborted) is not { } key || !key.Scopes.Contains(scope))
+            var (key, wait) = await keys.FindAsync(request.Key, context.Connection.RemoteIpAddress, context.RequestAborted);
+            if (wait is { } seconds)
+            {
+                await RefuseGuessing(context, seconds);
+                return Results.Empty;
+            }
+
+            if (key?.Scopes.Contains(scope) != true)
             {
                 return Results.Problem("The key is unknown, revoked, or lacks the scope " + scope + ".", statusCode: StatusCodes.Status401Unauthorized);
             }
@@ -147,6 +160,12 @@ public static class ApiKeyGate
         };
     }
 
+    private static Task RefuseGuessing(HttpContext context, int seconds)
+    {
+        context.Response.Headers.RetryAfter = $"{seconds}";
+        return Refuse(context, StatusCodes.Status429TooManyRequests, $"Too many wrong API keys came from this address. Try again in {seconds} s, or raise Security:WrongKeysPerMinute.");
+    }
+
     private static Task Refuse(HttpContext context, int status, string detail) => Results.Problem(detail, statusCode: status).ExecuteAsync(context);
 
     /// <summary>A service that others can reach and that nobody has a key for does not start.</summary>
@@ -172,35 +191,5 @@ public static class ApiKeyGate
         public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
         public Task StoppedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
-    }
-
-    /// <summary>Spares the database a look-up for each request; a revoked key works on for at most ten seconds.</summary>
-    internal sealed class KeyCache(ApiKeyCatalog keys, TimeProvider time)
-    {
-        private readonly ConcurrentDictionary<string, (ApiKey Key, DateTimeOffset Until)> cache = new();
-
-        public async Task<ApiKey?> FindAsync(string secret, CancellationToken ct)
-        {
-            var now = time.GetUtcNow();
-            if (cache.TryGetValue(secret, out var known) && known.Until > now)
-            {
-                return known.Key;
-            }
-
-            if (await keys.FindAsync(secret, ct) is not { } key)
-            {
-                cache.TryRemove(secret, out _);
-                return null;
-            }
-
-            if (cache.Count > 1000)
-            {
-                cache.Clear();
-            }
-
-            cache[secret] = (key, now + TimeSpan.FromSeconds(10));
-            await keys.UsedAsync(key.Id, ct);
-            return key;
-        }
     }
 }

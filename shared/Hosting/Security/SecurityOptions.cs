@@ -18,6 +18,13 @@ public sealed class SecurityOptions
     [Range(1, 10_000_000)]
     public int RequestsPerMinute { get; set; } = 60_000;
 
+    /// <summary>
+    /// Wrong keys per minute from one address (of IPv6: one /64 network); after that, keys that are not in use at this moment are refused from there for a
+    /// while, unseen. Behind a reverse proxy all clients share one address.
+    /// </summary>
+    [Range(1, 1_000_000)]
+    public int WrongKeysPerMinute { get; set; } = 30;
+
     /// <summary>Requests of one key (or address) at once; more wait in a queue of the same length, then get 429.</summary>
     [Range(1, 10_000)]
     public int ConcurrentRequests { get; set; } = 32;

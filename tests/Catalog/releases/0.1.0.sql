@@ -1,4 +1,4 @@
--- A database of release 0.1.0 with rows in every table, as pg_dump --inserts writes it. Never changed: upgrades of this release are tested with it.
+-- A database of release 0.1.0 with rows in every table, as pg_dump --inserts writes it. Never changed: upgrades of this release are tried on it.
 SET statement_timeout = 0;
 SET lock_timeout = 0;
 SET idle_in_transaction_session_timeout = 0;
@@ -24,6 +24,7 @@ BEGIN
     VALUES (image, old_length, old_lexemes, new_length)
     ON CONFLICT (image_id) DO UPDATE SET length = excluded.length
     RETURNING p.merged_lexemes, p.merged_length, p.xmax = 0 INTO held, held_length, fresh;
+
     IF NOT fresh THEN
         DELETE FROM lexical_tail t WHERE t.image_id = image AND t.lexeme = ANY (coalesce(old_lexemes, '{}') || coalesce(held, '{}'));
         IF new_length IS NULL AND held_length IS NULL THEN
@@ -31,6 +32,7 @@ BEGIN
             RETURN;
         END IF;
     END IF;
+
     IF held IS NULL THEN
         INSERT INTO lexical_tail (lexeme, image_id, tf, length, tagged, merged)
         SELECT n.lexeme, image, n.tf, new_length, n.tagged, false
@@ -70,6 +72,7 @@ BEGIN
     SELECT array_agg(u.lexeme), array_agg(u.tf), array_agg(u.tagged), coalesce(sum(u.tf), 0)
     INTO lexemes, frequencies, tagged, new_length
     FROM (SELECT t.lexeme, lexical_frequency(t.weights, lexical_set.weights) AS tf, 'A' = ANY (t.weights) AS tagged FROM unnest(new_text) AS t) AS u;
+
     LOOP
         SELECT d.text, d.length INTO old_text, old_length FROM lexical_documents d WHERE d.image_id = image FOR UPDATE;
         IF FOUND THEN
@@ -82,6 +85,7 @@ BEGIN
         INSERT INTO lexical_documents (image_id, length, text) VALUES (image, new_length, new_text) ON CONFLICT DO NOTHING;
         EXIT WHEN FOUND;
     END LOOP;
+
     PERFORM lexical_apply(image, tsvector_to_array(old_text), old_length, coalesce(lexemes, '{}'), coalesce(frequencies, '{}'), coalesce(tagged, '{}'), new_length);
 END $$;
 CREATE FUNCTION public.lexical_text(language regconfig, tags text[], caption text, crops text[], name text) RETURNS tsvector
@@ -538,10 +542,10 @@ INSERT INTO public.pending_removals VALUES (99, '\x283bb9deef02e6843abfb538efa1e
 INSERT INTO public.rejections VALUES ('images', 'drawing.svg', 'e1', 'UnsupportedFormat', 'SVG is not taken.', '2026-11-25 10:05:00+00');
 INSERT INTO public.retries OVERRIDING SYSTEM VALUE VALUES (1, 'manual', 'group g1', 'done', NULL, 1, NULL, 'ann', '2026-11-25 11:12:00+00', '2026-11-25 11:13:00+00');
 INSERT INTO public.retry_items VALUES (1, 2, 1, 'succeeded', 1, '2026-11-25 11:12:00+00', '2026-11-25 11:13:00+00', 'event');
-INSERT INTO public.schema_migrations VALUES ('ImageSearch.Catalog.Migrations.001_catalog.sql', '2026-11-25 00:00:00+00');
-INSERT INTO public.schema_migrations VALUES ('ImageSearch.Catalog.Migrations.020_lexical.sql', '2026-11-25 00:00:00+00');
-INSERT INTO public.schema_migrations VALUES ('ImageSearch.Catalog.Migrations.030_operator.sql', '2026-11-25 00:00:00+00');
-INSERT INTO public.schema_migrations VALUES ('ImageSearch.Catalog.Migrations.040_api_keys.sql', '2026-11-25 00:00:00+00');
+INSERT INTO public.schema_migrations VALUES ('001_catalog.sql', '2026-11-25 00:00:00+00');
+INSERT INTO public.schema_migrations VALUES ('020_lexical.sql', '2026-11-25 00:00:00+00');
+INSERT INTO public.schema_migrations VALUES ('030_operator.sql', '2026-11-25 00:00:00+00');
+INSERT INTO public.schema_migrations VALUES ('040_api_keys.sql', '2026-11-25 00:00:00+00');
 INSERT INTO public.stage_controls VALUES ('captioner', true, 'ann', '2026-11-25 11:20:00+00');
 INSERT INTO public.stage_events VALUES ('00000000-0000-0000-0000-000000000001', '2026-11-25 10:01:00+00', 'ingested', 1, '\x148de9c5a7a44d19e56cd9ae1a554bf67847afb0c58f6e12fa29ac7ddfca9940', 'images', 'copy of 1.jpg', NULL, 'abababababababababababababababab', '2026-11-25 10:01:00+00');
 INSERT INTO public.stage_jobs OVERRIDING SYSTEM VALUE VALUES (1, 'embed', 'other/1', 'done', 50, 1, 3, 3, NULL, 'ann', '2026-11-25 09:40:00+00', NULL);
