@@ -33,10 +33,11 @@ wait_for() {
 
 # need_space FOLDER GIGABYTES
 need_space() {
-  local folder=$1 free
+  local folder=$1 free remedy='move the checkout to a larger disk'
+  [ "$folder" != "$CACHE" ] || remedy='set IMAGESEARCH_CACHE to a folder on a larger disk'
   mkdir -p "$folder"
   free=$(df -Pk "$folder" | awk 'NR==2 {print int($4 / 1048576)}')
-  [ "$free" -ge "$2" ] || die "only $free GB are free for $folder, $2 GB are needed. Free some space, or set IMAGESEARCH_CACHE to a folder on a larger disk."
+  [ "$free" -ge "$2" ] || die "only $free GB are free for $folder, $2 GB are needed. Free some space, or $remedy."
 }
 
 need_command() {

@@ -16,15 +16,20 @@ public sealed class OperatorOptions
 
     /// <summary>
     /// Exception types whose messages are sent again later without a person, by full name; an entry that ends in a dot stands for a namespace.
+    /// Null: failures of servers, networks and disks. (A default that is an array would be added to by settings, not replaced.)
     /// </summary>
-    public string[] TransientExceptions { get; set; } =
+    public string[]? TransientExceptions { get; set; }
+
+    /// <summary>Waits before the first, second ... automatic retry. Null: 5 min, 30 min and 2 h.</summary>
+    public TimeSpan[]? AutomaticDelays { get; set; }
+
+    public string[] TransientExceptionsInForce => TransientExceptions ??
     [
         "System.TimeoutException", "System.IO.IOException", "System.OperationCanceledException", "System.Threading.Tasks.TaskCanceledException",
-        "System.Net.", "Npgsql.", "Amazon.Runtime.", "Amazon.S3.", "RabbitMQ.Client.", "Polly.",
+        "System.Net.", "Npgsql.", "Amazon.Runtime.", "Amazon.S3.", "RabbitMQ.Client.", "Polly.", "ImageSearch.Ingest.TemporarySpaceException",
     ];
 
-    /// <summary>Waits before the first, second ... automatic retry.</summary>
-    public TimeSpan[] AutomaticDelays { get; set; } = [TimeSpan.FromMinutes(5), TimeSpan.FromMinutes(30), TimeSpan.FromHours(2)];
+    public TimeSpan[] AutomaticDelaysInForce => AutomaticDelays ?? [TimeSpan.FromMinutes(5), TimeSpan.FromMinutes(30), TimeSpan.FromHours(2)];
 
     /// <summary>Messages a second of automatic retries.</summary>
     [Range(0.1, 1000)]

@@ -1,9 +1,10 @@
 using System.ComponentModel.DataAnnotations;
+using Npgsql;
 
 namespace ImageSearch.Hosting;
 
 /// <summary>Settings section "Postgres".</summary>
-public sealed class PostgresOptions
+public sealed class PostgresOptions : IValidatableObject
 {
     public const string Section = "Postgres";
 
@@ -14,6 +15,22 @@ public sealed class PostgresOptions
     /// <summary>Connections that one service keeps at most.</summary>
     [Range(2, 500)]
     public int MaxConnections { get; set; } = 16;
+
+    public IEnumerable<ValidationResult> Validate(ValidationContext validationContext)
+    {
+        string? wrong = null;
+        try
+        {
+            wrong = new NpgsqlConnectionStringBuilder(ConnectionString).Host is { Length: > 0 } ? null : "it names no Host.";
+        }
+        catch (Exception e) when (e is ArgumentException or FormatException or InvalidCastException)
+        {
+            // The message may quote a value, which may be the password.
+            wrong = "it is no list of NAME=VALUE that Npgsql knows.";
+        }
+
+        return wrong is null ? [] : [new ValidationResult($"The field ConnectionString is wrong: {wrong} Write Host=HOST;Port=5432;Username=USER;Password=...;Database=imagesearch.", [nameof(ConnectionString)])];
+    }
 }
 
 /// <summary>Settings section "RabbitMq".</summary>

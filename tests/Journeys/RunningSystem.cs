@@ -20,6 +20,7 @@ public sealed class RunningSystem : IAsyncLifetime
     private readonly Dictionary<string, Process> processes = [];
     private readonly Dictionary<string, int> ports = [];
     private readonly Dictionary<string, string> settings = [];
+    private PostgresDisk disk = null!;
     private TestDatabase database = null!;
     private TestVirtualHost broker = null!;
     private TestBuckets buckets = null!;
@@ -32,11 +33,15 @@ public sealed class RunningSystem : IAsyncLifetime
 
     public ObjectStore Store { get; private set; } = null!;
 
+    public TestGateway Gateway { get; } = TestServers.Gateway();
+
     public string UploadBucket => Store.Options.UploadBucket;
 
     public async Task InitializeAsync()
     {
-        database = await TestServers.DatabaseAsync();
+        // Small enough to be filled, and far more than the journeys need.
+        disk = await TestServers.PostgresDiskAsync(megabytes: 200);
+        database = await TestServers.DatabaseAsync(disk);
         broker = await TestServers.VirtualHostAsync();
         buckets = TestServers.Buckets();
         Database = NpgsqlDataSource.Create(database.ConnectionString);
@@ -68,6 +73,10 @@ public sealed class RunningSystem : IAsyncLifetime
             ["ObjectStore__DerivedBucket"] = Store.Options.DerivedBucket,
             ["Models__Directory"] = TestServers.ModelsDirectory,
             ["Ingest__ReconcilePeriod"] = "00:00:05",
+            ["Operator__AutomaticDelays__0"] = "00:00:05",
+            ["Operator__AutomaticDelays__1"] = "00:00:10",
+            ["Operator__AutomaticDelays__2"] = "00:00:20",
+            ["Operator__AutomaticDelays__3"] = "00:01:00",
             ["DOTNET_gcServer"] = "0",
         })
         {
@@ -104,6 +113,7 @@ public sealed class RunningSystem : IAsyncLifetime
         await buckets.DisposeAsync();
         await broker.DisposeAsync();
         await database.DisposeAsync();
+        await disk.DisposeAsync();
     }
 
     /// <summary>kill -9, as a crash would.</summary>

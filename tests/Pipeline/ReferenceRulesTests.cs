@@ -5,8 +5,6 @@ namespace ImageSearch.Pipeline.Tests;
 /// <summary>Who may reference whom.</summary>
 public sealed class ReferenceRulesTests
 {
-    private static readonly string Root = FindRoot();
-
     [Fact]
     public void A_service_references_shared_projects_and_never_another_service()
     {
@@ -40,23 +38,12 @@ public sealed class ReferenceRulesTests
         Assert.Equal(["shared/Contracts"], References(Assert.Single(Projects("shared/Catalog"))));
 
     private static IEnumerable<string> Projects(string folder) =>
-        Directory.EnumerateFiles(Path.Combine(Root, folder), "*.csproj", SearchOption.AllDirectories);
+        Directory.EnumerateFiles(Checkout.File(folder), "*.csproj", SearchOption.AllDirectories);
 
     private static string[] References(string project) =>
         [.. XDocument.Load(project).Descendants("ProjectReference")
-            .Select(r => Path.GetDirectoryName(Path.GetRelativePath(Root, Path.GetFullPath(r.Attribute("Include")!.Value.Replace('\\', '/'), Path.GetDirectoryName(project)!)))!)];
+            .Select(r => Path.GetDirectoryName(Path.GetRelativePath(Checkout.Root, Path.GetFullPath(r.Attribute("Include")!.Value.Replace('\\', '/'), Path.GetDirectoryName(project)!)))!)];
 
     private static string[] Packages(string project) =>
         [.. XDocument.Load(project).Descendants("PackageReference").Select(r => r.Attribute("Include")!.Value)];
-
-    private static string FindRoot()
-    {
-        var folder = new DirectoryInfo(AppContext.BaseDirectory);
-        while (!File.Exists(Path.Combine(folder.FullName, "ImageSearch.sln")))
-        {
-            folder = folder.Parent ?? throw new InvalidOperationException("The tests do not lie in a checkout.");
-        }
-
-        return folder.FullName;
-    }
 }

@@ -18,10 +18,10 @@ public sealed class TestDatabase : IAsyncDisposable
     /// <summary>Npgsql connection string of the fresh database.</summary>
     public string ConnectionString { get; }
 
-    internal static async Task<TestDatabase> CreateAsync(string server)
+    internal static async Task<TestDatabase> CreateAsync(string server, string? tablespace = null)
     {
         var database = new TestDatabase(server, TestServers.FreshName());
-        await database.OnServerAsync($"CREATE DATABASE {database._name}");
+        await database.OnServerAsync($"CREATE DATABASE {database._name}{(tablespace is null ? "" : " TABLESPACE " + tablespace)}");
         return database;
     }
 

@@ -7,7 +7,14 @@ namespace ImageSearch.Tests.Servers;
 public static class TestServers
 {
     /// <summary>A fresh, empty database with a superuser login; dropped when disposed.</summary>
-    public static Task<TestDatabase> DatabaseAsync() => TestDatabase.CreateAsync(Required("IMAGESEARCH_TEST_POSTGRES"));
+    /// <param name="disk">Where it lies; null for the server's own disk.</param>
+    public static Task<TestDatabase> DatabaseAsync(PostgresDisk? disk = null) => TestDatabase.CreateAsync(Required("IMAGESEARCH_TEST_POSTGRES"), disk?.Tablespace);
+
+    /// <summary>A disk of its own for databases, to be filled; gone when disposed.</summary>
+    public static Task<PostgresDisk> PostgresDiskAsync(int megabytes) => PostgresDisk.MountAsync(Required("IMAGESEARCH_TEST_POSTGRES"), megabytes);
+
+    /// <summary>Administration of the object store.</summary>
+    public static TestGateway Gateway() => new(Required("IMAGESEARCH_TEST_S3_ENDPOINT"));
 
     /// <summary>A fresh RabbitMQ virtual host, with the address of the management API; deleted when disposed.</summary>
     public static Task<TestVirtualHost> VirtualHostAsync() => TestVirtualHost.CreateAsync(

@@ -1,3 +1,4 @@
+using System.ComponentModel.DataAnnotations;
 using ImageSearch.Hosting;
 using ImageSearch.Models;
 using Microsoft.Extensions.Configuration;
@@ -26,10 +27,19 @@ public static class CliSettings
         : throw new CliException($"The address of {name} is not known. Start the system with `./imagesearch up`, or set Services__{name}.");
 
     private static T Bind<T>(string section, Predicate<T> present)
-        where T : new()
+        where T : class, new()
     {
         var options = new T();
         Configuration.GetSection(section).Bind(options);
-        return present(options) ? options : throw new CliException($"The setting {section} is missing. Start the system with `./imagesearch up`, or set {section}__... in the environment.");
+        if (!present(options))
+        {
+            throw new CliException($"The setting {section} is missing. Start the system with `./imagesearch up`, or set {section}__... in the environment.");
+        }
+
+        // The services hold themselves to the same rules.
+        List<ValidationResult> wrong = [];
+        return Validator.TryValidateObject(options, new ValidationContext(options), wrong, validateAllProperties: true)
+            ? options
+            : throw new CliException($"Wrong settings in {section}: {string.Join(" ", wrong.Select(w => w.ErrorMessage))} They come from the environment: {section}__NAME.");
     }
 }

@@ -47,7 +47,27 @@ catch (Exception e) when (e is CliException or ModelException or InvalidOperatio
     Console.Error.WriteLine(e.Message);
     return 1;
 }
-catch (Exception e) when (e is NpgsqlException or HttpRequestException or RabbitMQ.Client.Exceptions.BrokerUnreachableException or Amazon.Runtime.AmazonServiceException)
+catch (PostgresException e)
+{
+    Console.Error.WriteLine($"PostgreSQL refuses: {e.MessageText}. {(e.SqlState == PostgresErrorCodes.DiskFull ? "Free space on its disk and try again." : "Check Postgres__ConnectionString.")}");
+    return 1;
+}
+catch (NpgsqlException e)
+{
+    Console.Error.WriteLine(Missing("PostgreSQL", "Postgres__ConnectionString", e));
+    return 1;
+}
+catch (RabbitMQ.Client.Exceptions.BrokerUnreachableException e)
+{
+    Console.Error.WriteLine(Missing("RabbitMQ", "RabbitMq__Uri", e));
+    return 1;
+}
+catch (Amazon.Runtime.AmazonServiceException e)
+{
+    Console.Error.WriteLine(Missing("The object store", "ObjectStore__Endpoint and its keys", e));
+    return 1;
+}
+catch (HttpRequestException e)
 {
     Console.Error.WriteLine($"A server does not answer: {e.GetBaseException().Message} `./imagesearch status` shows which runs; `./imagesearch up` starts what is missing.");
     return 1;
@@ -56,3 +76,6 @@ catch (OperationCanceledException)
 {
     return 130;
 }
+
+static string Missing(string server, string setting, Exception e) =>
+    $"{server} does not answer: {e.GetBaseException().Message} `./imagesearch status` shows what runs here and `./imagesearch up` starts it; for a server elsewhere check {setting}.";

@@ -66,7 +66,7 @@ public static class UploadEndpoints
         }
         catch (Exception e) when (e is InvalidDataException or BadHttpRequestException or IOException)
         {
-            return TypedResults.Problem($"The multipart body is broken or too large: {e.Message} {results.Count} files before it are stored.", statusCode: StatusCodes.Status400BadRequest);
+            return TypedResults.Problem($"The multipart body is broken, too large or too slow: {e.Message} {results.Count} files before it are stored.", statusCode: e is BadHttpRequestException bad ? bad.StatusCode : StatusCodes.Status400BadRequest);
         }
 
         return results.Count > 0

@@ -20,7 +20,7 @@ public sealed class ErrorQueueReader(
     // RabbitMQ closes a channel whose messages are unanswered for 30 minutes.
     private static readonly TimeSpan LongestHold = TimeSpan.FromMinutes(20);
 
-    private readonly FailureReader reader = new(options.Value.TransientExceptions);
+    private readonly FailureReader reader = new(options.Value.TransientExceptionsInForce);
 
     public static IReadOnlyList<string> SourceQueues { get; } = [.. Queues.Pipeline.SelectMany(q => (string[])[q + "_error", q + "_skipped"]), Queues.DeadLetters];
 
@@ -111,7 +111,7 @@ public sealed class ErrorQueueReader(
         {
             try
             {
-                await failures.StoreAsync(batch, options.Value.AutomaticDelays, ct);
+                await failures.StoreAsync(batch, options.Value.AutomaticDelaysInForce, ct);
                 return;
             }
             catch (PostgresException e) when (e.SqlState.StartsWith("22", StringComparison.Ordinal) || e.SqlState.StartsWith("54", StringComparison.Ordinal))
@@ -119,7 +119,7 @@ public sealed class ErrorQueueReader(
                 // One message holds what PostgreSQL cannot store: keep it from holding up the others.
                 if (batch.Count == 1)
                 {
-                    await failures.StoreAsync([WithoutFrills(batch[0], e)], options.Value.AutomaticDelays, ct);
+                    await failures.StoreAsync([WithoutFrills(batch[0], e)], options.Value.AutomaticDelaysInForce, ct);
                     return;
                 }
 

@@ -41,13 +41,11 @@ internal sealed class KeyCache(ApiKeyCatalog keys, TimeProvider time, IOptions<S
             return (known.Key, null);
         }
 
+        // A lease of nothing would be given for a fraction of a token too.
         var network = Network(address);
-        using (var left = wrong.AttemptAcquire(network, 0))
+        if (wrong.GetStatistics(network) is { CurrentAvailablePermits: < 1 })
         {
-            if (!left.IsAcquired)
-            {
-                return (null, left.TryGetMetadata(MetadataName.RetryAfter, out var after) ? Math.Max(1, (int)Math.Ceiling(after.TotalSeconds)) : 1);
-            }
+            return (null, (int)Math.Ceiling(60.0 / options.Value.WrongKeysPerMinute));
         }
 
         if (await keys.FindAsync(secret, ct) is not { } key)

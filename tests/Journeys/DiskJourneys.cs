@@ -1,0 +1,104 @@
+using ImageSearch.Contracts;
+using Npgsql;
+
+namespace ImageSearch.Journeys.Tests;
+
+/// <summary>Disks run full under a system at work; once there is room again, it goes on by itself and nothing is lost.</summary>
+[Collection("system")]
+public sealed class DiskJourneys(RunningSystem system)
+{
+    [Fact]
+    public async Task Pictures_that_come_while_the_disk_of_postgresql_is_full_are_searchable_once_there_is_room()
+    {
+        await FillAsync();
+        var ids = await UploadAsync("postgres", 90_000);
+
+        // Several messages must have used up their tries: the error queue is what holds them while nothing can be written.
+        await Task.Delay(TimeSpan.FromSeconds(20));
+        Assert.Equal(0, (await new Catalog.ProgressCatalog(system.Database).CountAsync(ids)).Searchable);
+        var e = await Assert.ThrowsAsync<PostgresException>(() => ExecuteAsync("CREATE TABLE more AS SELECT repeat('x', 1000) FROM generate_series(1, 100000)"));
+        Assert.Equal(PostgresErrorCodes.DiskFull, e.SqlState);
+
+        await ExecuteAsync("DROP TABLE ballast");
+
+        await system.SearchableAsync(ids, seconds: 300);
+        await NothingIsLeftFailedAsync();
+    }
+
+    [Fact]
+    public async Task Pictures_that_come_while_the_store_takes_nothing_more_are_searchable_once_there_is_room()
+    {
+        // What fills is the derived bucket: codecs cannot write what they made.
+        var before = await FailuresAsync();
+        await system.Gateway.SetQuotaAsync(system.Store.Options.DerivedBucket, bytes: 4096);
+        var full = await Assert.ThrowsAsync<Amazon.S3.AmazonS3Exception>(async () =>
+        {
+            for (var i = 0; i < 100; i++)
+            {
+                await system.Store.PutAsync(system.Store.Options.DerivedBucket, $"ballast/{i}", new byte[1 << 20], "application/octet-stream");
+            }
+        });
+        Assert.Equal("QuotaExceeded", full.ErrorCode);
+        var ids = await UploadAsync("store", 95_000);
+        await RunningSystem.Eventually(FailuresAsync, n => n > before, "a message that failed because the store is full");
+        Assert.Equal(0, (await new Catalog.ProgressCatalog(system.Database).CountAsync(ids)).Searchable);
+
+        await system.Gateway.SetQuotaAsync(system.Store.Options.DerivedBucket, bytes: null);
+
+        await system.SearchableAsync(ids, seconds: 300);
+        await NothingIsLeftFailedAsync();
+    }
+
+    private async Task<ImageId[]> UploadAsync(string folder, int seed)
+    {
+        var pictures = Enumerable.Range(0, 12).Select(i => TestPictures.Jpeg(seed + i, 160, 120)).ToArray();
+        for (var i = 0; i < pictures.Length; i++)
+        {
+            await system.Store.PutAsync(system.UploadBucket, $"disk/{folder}/{i}.jpg", pictures[i], "image/jpeg");
+        }
+
+        return [.. pictures.Select(p => ImageId.Of(p))];
+    }
+
+    /// <summary>Writes until the server says that its disk is full, then in ever smaller pieces until nothing fits.</summary>
+    private async Task FillAsync()
+    {
+        await ExecuteAsync("CREATE TABLE ballast (content text); ALTER TABLE ballast ALTER content SET STORAGE PLAIN");
+        foreach (var rows in (int[])[10_000, 1000, 100, 10, 1])
+        {
+            try
+            {
+                while (true)
+                {
+                    await ExecuteAsync($"INSERT INTO ballast SELECT repeat('x', 7000) FROM generate_series(1, {rows})");
+                }
+            }
+            catch (PostgresException e) when (e.SqlState == PostgresErrorCodes.DiskFull)
+            {
+                // What a failed statement had taken is not given back, which is the aim here.
+            }
+        }
+    }
+
+    private async Task<long> FailuresAsync()
+    {
+        await using var command = system.Database.CreateCommand("SELECT count(*) FROM failure_attempts");
+        return (long)(await command.ExecuteScalarAsync())!;
+    }
+
+    private Task NothingIsLeftFailedAsync() => RunningSystem.Eventually(
+        async () =>
+        {
+            await using var command = system.Database.CreateCommand("SELECT count(*) FROM failed_messages WHERE state IN ('failed', 'retrying')");
+            return (long)(await command.ExecuteScalarAsync())!;
+        },
+        n => n == 0,
+        "no message is left failed",
+        seconds: 180);
+
+    private async Task ExecuteAsync(string sql)
+    {
+        await using var command = system.Database.CreateCommand(sql);
+        await command.ExecuteNonQueryAsync();
+    }
+}
