@@ -28,7 +28,15 @@ public static class ProvisionCommand
 
         using var store = new ObjectStore(CliSettings.ObjectStore);
         using var http = new HttpClient();
-        await new Provisioning(store, CliSettings.RabbitMq, http).ProvisionStoreAsync(ct);
+        try
+        {
+            await new Provisioning(store, CliSettings.RabbitMq, http).ProvisionStoreAsync(ct);
+        }
+        catch (HttpRequestException e)
+        {
+            throw new CliException($"The object store does not answer: {e.GetBaseException().Message} `./imagesearch status` shows what runs here and `./imagesearch up` starts it; for a store elsewhere check ObjectStore__Endpoint.");
+        }
+
         Console.WriteLine($"object store: buckets {store.Options.UploadBucket} and {store.Options.DerivedBucket}, notifications on");
 
         var manifest = ModelManifest.Load(models.Directory, models.Embedding);
