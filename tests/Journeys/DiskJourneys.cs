@@ -64,7 +64,7 @@ public sealed class DiskJourneys(RunningSystem system)
     private async Task FillAsync()
     {
         await ExecuteAsync("CREATE TABLE ballast (content text); ALTER TABLE ballast ALTER content SET STORAGE PLAIN");
-        foreach (var rows in (int[])[10_000, 1000, 100, 10, 1])
+        foreach (var rows in (int[])[2000, 200, 20, 1])
         {
             try
             {
@@ -99,6 +99,7 @@ public sealed class DiskJourneys(RunningSystem system)
     private async Task ExecuteAsync(string sql)
     {
         await using var command = system.Database.CreateCommand(sql);
+        command.CommandTimeout = 300;
         await command.ExecuteNonQueryAsync();
     }
 }

@@ -40,7 +40,7 @@ public sealed class RunningSystem : IAsyncLifetime
     public async Task InitializeAsync()
     {
         // Small enough to be filled, and far more than the journeys need.
-        disk = await TestServers.PostgresDiskAsync(megabytes: 200);
+        disk = await TestServers.PostgresDiskAsync(megabytes: 100);
         database = await TestServers.DatabaseAsync(disk);
         broker = await TestServers.VirtualHostAsync();
         buckets = TestServers.Buckets();
@@ -150,7 +150,7 @@ public sealed class RunningSystem : IAsyncLifetime
         using var http = Client(name);
         var last = "no answer";
         var deadline = Stopwatch.StartNew();
-        while (deadline.Elapsed < TimeSpan.FromSeconds(120))
+        while (deadline.Elapsed < TimeSpan.FromSeconds(300))
         {
             Assert.False(processes[name].HasExited, $"{name} ended while it started; its log is {Path.GetTempPath()}{buckets.Prefix}{name}.log");
             try
