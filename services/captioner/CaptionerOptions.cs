@@ -23,9 +23,9 @@ public sealed class CaptionerOptions
     [RegularExpression("^[a-z0-9._-]+/[a-z0-9._-]+$", ErrorMessage = "Captioner:TaggerModel must be name/version of a model in Models:Directory.")]
     public string TaggerModel { get; set; } = "lic-adapter/1";
 
-    /// <summary>Pictures at once with the tagger; with an M-LLM Captioner:Chat:Concurrency counts.</summary>
-    [Range(1, 64, ErrorMessage = "Captioner:Concurrency must lie between 1 and 64.")]
-    public int Concurrency { get; set; } = 1;
+    /// <summary>Pictures at once with the tagger, 0 for one to every two cores (the codec has more to do); with an M-LLM Captioner:Chat:Concurrency counts.</summary>
+    [Range(0, 64, ErrorMessage = "Captioner:Concurrency must lie between 0 and 64.")]
+    public int Concurrency { get; set; }
 
     /// <summary>
     /// How long a picture waits in hand for a server that is down before it goes to the end of its queue. The broker takes messages back
@@ -33,4 +33,6 @@ public sealed class CaptionerOptions
     /// </summary>
     [Range(0.0001, 25, ErrorMessage = "Captioner:PauseMinutes must be more than 0 and at most 25.")]
     public double PauseMinutes { get; set; } = 20;
+
+    public int EffectiveConcurrency => Concurrency > 0 ? Concurrency : Math.Max(1, Environment.ProcessorCount / 2);
 }

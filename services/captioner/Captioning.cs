@@ -34,7 +34,7 @@ public static class Captioning
         }
         else
         {
-            services.AddSettings<ModelsOptions>(ModelsOptions.Section);
+            services.AddSettings<ModelsOptions>(ModelsOptions.Section).PostConfigure(ModelsOptions.OneThreadEach);
             services.AddSingleton<ICaptioner>(p => new TaggerCaptioner(p.GetRequiredService<IOptions<ModelsOptions>>().Value, Options(p)));
         }
 
@@ -44,7 +44,7 @@ public static class Captioning
     /// <summary>No message is fetched before it can be worked on: it would wait behind a pause, against the broker's clock.</summary>
     public static EndpointSettings Endpoint(IServiceProvider p)
     {
-        var concurrency = Options(p) is { Kind: "mllm" } ? ChatSettings(p).Concurrency : Options(p).Concurrency;
+        var concurrency = Options(p) is { Kind: "mllm" } ? ChatSettings(p).Concurrency : Options(p).EffectiveConcurrency;
         return new(concurrency, concurrency, MayPass);
     }
 

@@ -9,7 +9,7 @@ using Microsoft.Extensions.Options;
 
 var builder = WebApplication.CreateBuilder(args).AddImageSearch("codec");
 builder.Services.AddSettings<CodecOptions>(CodecOptions.Section);
-builder.Services.AddSettings<ModelsOptions>(ModelsOptions.Section);
+builder.Services.AddSettings<ModelsOptions>(ModelsOptions.Section).PostConfigure(ModelsOptions.OneThreadEach);
 builder.Services.AddSingleton(p => LicCodec.Open(p.GetRequiredService<IOptions<ModelsOptions>>().Value));
 builder.Services.AddSingleton(p => new PixelBudget(p.GetRequiredService<IOptions<CodecOptions>>().Value.MaxPixelsInWork));
 builder.Services.AddSingleton<ImageCatalog>();

@@ -10,7 +10,7 @@ using Microsoft.Extensions.Options;
 
 var builder = WebApplication.CreateBuilder(args).AddImageSearch("embedder");
 builder.Services.AddSettings<EmbedderOptions>(EmbedderOptions.Section);
-builder.Services.AddSettings<ModelsOptions>(ModelsOptions.Section);
+builder.Services.AddSettings<ModelsOptions>(ModelsOptions.Section).PostConfigure(ModelsOptions.OneThreadEach);
 builder.Services.AddSingleton(p => LicCodec.Open(p.GetRequiredService<IOptions<ModelsOptions>>().Value));
 builder.Services.AddSingleton<EmbeddingModels>();
 builder.Services.AddSingleton<BitstreamCatalog>();

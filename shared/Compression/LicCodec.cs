@@ -202,7 +202,12 @@ public sealed class LicCodec : IDisposable
         try
         {
             new Transforms(_model, _threads).Analyze(picture, grid, rate, y, z, ct);
-            var bytes = new LatentCoder(_model.Entropy, _threads, _path).Encode(y, z, grid.Rows64, grid.Columns64, rate, yHat, ct);
+            byte[] bytes;
+            using (ComputeTime.Measure(ComputeTime.Entropy))
+            {
+                bytes = new LatentCoder(_model.Entropy, _threads, _path).Encode(y, z, grid.Rows64, grid.Columns64, rate, yHat, ct);
+            }
+
             if (verify && !WithSymbols(_model, bytes, grid, rate, ct, again => again.AsSpan(0, entries).SequenceEqual(yHat.AsSpan(0, entries))))
             {
                 throw new InvalidOperationException("The stream does not decode to the symbols that were encoded; nothing was returned.");
@@ -242,7 +247,11 @@ public sealed class LicCodec : IDisposable
         var yHat = ArrayPool<short>.Shared.Rent(Entries(model, grid));
         try
         {
-            new LatentCoder(model.Entropy, _threads, _path).Decode(bytes.Span, grid.Rows64, grid.Columns64, rate, yHat, ct);
+            using (ComputeTime.Measure(ComputeTime.Entropy))
+            {
+                new LatentCoder(model.Entropy, _threads, _path).Decode(bytes.Span, grid.Rows64, grid.Columns64, rate, yHat, ct);
+            }
+
             return use(yHat);
         }
         finally

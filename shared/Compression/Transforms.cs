@@ -104,6 +104,7 @@ internal sealed class Transforms(LicModel model, int threads)
         }
 
         // The collection is not disposed: its one value goes to the caller.
+        using var time = ComputeTime.Measure(ComputeTime.OnnxRuntime);
         return session.Run(options, [session.InputNames[0]], [value], [session.OutputNames[0]])[0];
     }
 

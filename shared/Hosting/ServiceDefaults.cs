@@ -70,7 +70,10 @@ public static class ServiceDefaults
         where T : class =>
         services.AddOptions<T>().BindConfiguration(section).ValidateDataAnnotations().ValidateOnStart();
 
-    /// <summary><c>/health/live</c>: the process answers. <c>/health/ready</c>: it can do its work, with the reason for each part that cannot.</summary>
+    /// <summary>
+    /// <c>/health/live</c>: the process answers. <c>/health/ready</c>: it can do its work, with the reason for each part that cannot. <c>/metrics</c>: what it has
+    /// counted, in Prometheus' text format.
+    /// </summary>
     public static void MapHealth(this WebApplication app)
     {
         try
@@ -85,6 +88,7 @@ public static class ServiceDefaults
 
     private static void MapHealthChecks(WebApplication app)
     {
+        app.MapGet("/metrics", (MetricsText metrics) => Results.Text(metrics.Read(), "text/plain; version=0.0.4")).ExcludeFromDescription();
         app.MapHealthChecks("/health/live", new HealthCheckOptions { Predicate = _ => false });
         app.MapHealthChecks("/health/ready", new HealthCheckOptions
         {
@@ -150,9 +154,11 @@ public static class ServiceDefaults
                 .AddSource("MassTransit", "Npgsql", "Microsoft.AspNetCore", "System.Net.Http", "ImageSearch");
             return (export ? traces.AddOtlpExporter() : traces).Build();
         });
-        services.AddSingleton(_ =>
+        services.AddSingleton<MetricsText>();
+        services.AddSingleton(p =>
         {
             var metrics = Sdk.CreateMeterProviderBuilder().SetResourceBuilder(resource).AddMeter("MassTransit", "Npgsql", "Microsoft.AspNetCore.Hosting", "System.Runtime", "ImageSearch");
+            metrics.AddReader(p.GetRequiredService<MetricsText>().Reader);
             return (export ? metrics.AddOtlpExporter() : metrics).Build();
         });
         services.AddHostedService<TelemetryStart>();

@@ -13,6 +13,7 @@ public static class ImageFiles
     /// <exception cref="PictureException">No picture, a kind not read here, over a limit, or a damaged header.</exception>
     public static unsafe ImageInfo Probe(ReadOnlySpan<byte> file, ImageLimits? limits = null)
     {
+        using var time = ComputeTime.Measure(ComputeTime.Libvips);
         fixed (byte* data = file)
         {
             using var source = Open(data, file, limits ?? ImageLimits.Default, longestSide: null);
@@ -80,6 +81,7 @@ public static class ImageFiles
         }
 
         var source = format == ImageFormat.Jpeg ? picture.Flatten(255, 255, 255) : picture;
+        using var time = ComputeTime.Measure(ComputeTime.Libvips);
         fixed (byte* data = source.Pixels)
         {
             Vips.EnsureStarted();
@@ -103,6 +105,7 @@ public static class ImageFiles
     {
         limits ??= ImageLimits.Default;
         using var pin = file.Pin();
+        using var time = ComputeTime.Measure(ComputeTime.Libvips);
         using var source = Open((byte*)pin.Pointer, file.Span, limits, longestSide);
         using var pixels = Srgb.Convert(source.Image, longestSide) ?? throw Damaged();
         try

@@ -1,3 +1,4 @@
+using ImageSearch.Imaging;
 using ImageSearch.Models;
 using Microsoft.ML.OnnxRuntime;
 using Microsoft.ML.OnnxRuntime.Tensors;
@@ -60,13 +61,19 @@ internal sealed class OnnxNetwork : IDisposable
     {
         try
         {
-            using var results = session.Run(runOptions, inputs, values, outputs);
+            using var results = Timed(values);
             return [.. results.Select((result, i) => Rows(result, count, outputs[i]))];
         }
         catch (OnnxRuntimeException e)
         {
             throw new InvalidDataException($"The {name} fails on this input: {e.Message}", e);
         }
+    }
+
+    private IDisposableReadOnlyCollection<OrtValue> Timed(OrtValue[] values)
+    {
+        using var time = ComputeTime.Measure(ComputeTime.OnnxRuntime);
+        return session.Run(runOptions, inputs, values, outputs);
     }
 
     public void Dispose()

@@ -19,11 +19,16 @@ public sealed class ModelsOptions
     [Required, RegularExpression("^[a-z0-9._-]+/[a-z0-9._-]+$")]
     public string Embedding { get; set; } = "lic-adapter/1";
 
-    /// <summary>Threads of one ONNX Runtime session; 0 means one per core.</summary>
+    /// <summary>Threads of one ONNX Runtime session; 0 means one per core, in the pipeline's workers one (<see cref="OneThreadEach"/>).</summary>
     [Range(0, 256)]
     public int Threads { get; set; }
 
     /// <summary><c>cpu</c> or <c>cuda</c> (needs a build with OnnxRuntimeFromNuGet=true and an NVIDIA driver).</summary>
     [RegularExpression("^(cpu|cuda)$")]
     public string Provider { get; set; } = "cpu";
+
+    /// <summary>
+    /// For workers, which have several pictures in hand at once: one thread for each picture. Helpers that wait for each other cost the codec a tenth of its processor time.
+    /// </summary>
+    public static void OneThreadEach(ModelsOptions options) => options.Threads = options.Threads == 0 ? 1 : options.Threads;
 }

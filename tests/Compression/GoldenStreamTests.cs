@@ -1,3 +1,4 @@
+using ImageSearch.Evaluation;
 using System.Diagnostics;
 
 namespace ImageSearch.Compression.Tests;
@@ -40,7 +41,7 @@ public class GoldenStreamTests(TestModel model) : IClassFixture<TestModel>
 
         var picture = model.Codec.Decode(File.ReadAllBytes(stream));
         Assert.Equal((width, height, channels), (picture.Width, picture.Height, picture.Channels));
-        Assert.True(TestModel.Psnr(TestModel.Picture(width, height, channels), picture) > 22);
+        Assert.True(PictureQuality.Psnr(TestModel.Picture(width, height, channels), picture) > 22);
     }
 
     [Theory]

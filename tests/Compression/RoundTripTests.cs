@@ -1,3 +1,4 @@
+using ImageSearch.Evaluation;
 using ImageSearch.Imaging;
 
 namespace ImageSearch.Compression.Tests;
@@ -19,7 +20,7 @@ public class RoundTripTests(TestModel model) : IClassFixture<TestModel>
         var stream = model.Codec.Encode(picture, 6);
         var back = model.Codec.Decode(stream);
         Assert.Equal((width, height, 3), (back.Width, back.Height, back.Channels));
-        Assert.True(TestModel.Psnr(picture, back) > (width * height < 100 ? 20 : 30), $"{TestModel.Psnr(picture, back):f1} dB");
+        Assert.True(PictureQuality.Psnr(picture, back) > (width * height < 100 ? 20 : 30), $"{PictureQuality.Psnr(picture, back):f1} dB");
     }
 
     [Fact]
@@ -29,7 +30,7 @@ public class RoundTripTests(TestModel model) : IClassFixture<TestModel>
         var back = model.Codec.Decode(model.Codec.Encode(picture));
         Assert.Equal(4, back.Channels);
         Assert.Equal(picture.Pixels.Where((_, i) => i % 4 == 3), back.Pixels.Where((_, i) => i % 4 == 3));
-        Assert.True(TestModel.Psnr(picture.Flatten(255, 255, 255), back.Flatten(255, 255, 255)) > 25);
+        Assert.True(PictureQuality.Psnr(picture.Flatten(255, 255, 255), back.Flatten(255, 255, 255)) > 25);
     }
 
     [Fact]
@@ -44,7 +45,7 @@ public class RoundTripTests(TestModel model) : IClassFixture<TestModel>
     public void More_quality_gives_more_bytes_and_less_error()
     {
         var picture = TestModel.Picture(256, 192);
-        var results = new[] { 1f, 2.5f, 4f, 5.75f, 8f }.Select(q => model.Codec.Encode(picture, q)).Select(s => (s.Length, Psnr: TestModel.Psnr(picture, model.Codec.Decode(s)))).ToList();
+        var results = new[] { 1f, 2.5f, 4f, 5.75f, 8f }.Select(q => model.Codec.Encode(picture, q)).Select(s => (s.Length, Psnr: PictureQuality.Psnr(picture, model.Codec.Decode(s)))).ToList();
         Assert.Equal(results.OrderBy(r => r.Length), results);
         Assert.Equal(results.OrderBy(r => r.Psnr), results);
     }

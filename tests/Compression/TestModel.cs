@@ -38,22 +38,6 @@ public sealed class TestModel : IDisposable
         return new Picture(width, height, channels, pixels);
     }
 
-    /// <summary>Peak signal-to-noise ratio of the colour channels, dB.</summary>
-    public static double Psnr(Picture a, Picture b)
-    {
-        double sum = 0;
-        for (var i = 0; i < a.Width * a.Height; i++)
-        {
-            for (var c = 0; c < 3; c++)
-            {
-                var d = a.Pixels[(i * a.Channels) + c] - b.Pixels[(i * b.Channels) + c];
-                sum += d * d;
-            }
-        }
-
-        return 10 * Math.Log10(255.0 * 255 * 3 * a.Width * a.Height / Math.Max(sum, 1e-9));
-    }
-
     public void Dispose() => Codec.Dispose();
 
     private static string FindRoot()

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Diagnostics;
 using System.Globalization;
 using ImageSearch.Compression;
+using ImageSearch.Evaluation;
 using ImageSearch.Imaging;
 using Spectre.Console;
 
@@ -47,7 +48,7 @@ public static class CodecCommand
                 var target2 = Target(file, r.GetValue(output), ".lic");
                 WriteWhole(target2, stream);
                 var decoded = codec.Decode(stream, ct);
-                return new Row(target2, new FileInfo(file).Length, stream.Length, picture.Width, picture.Height, Psnr(picture, decoded));
+                return new Row(target2, new FileInfo(file).Length, stream.Length, picture.Width, picture.Height, PictureQuality.Psnr(picture, decoded));
             }, ct);
         });
         return command;
@@ -109,7 +110,7 @@ public static class CodecCommand
                     ct.ThrowIfCancellationRequested();
                     var stream = codec.Encode(picture, q, verify: false, ct);
                     table.AddRow(Markup.Escape(Path.GetFileName(file)), $"{q}", Number(8.0 * stream.Length / ((double)picture.Width * picture.Height), "0.000"),
-                        Number(Psnr(picture, codec.Decode(stream, ct)), "0.00"), SameSize(picture, ImageFormat.Jpeg, stream.Length), SameSize(picture, ImageFormat.WebP, stream.Length), SameSize(picture, ImageFormat.Avif, stream.Length));
+                        Number(PictureQuality.Psnr(picture, codec.Decode(stream, ct)), "0.00"), SameSize(picture, ImageFormat.Jpeg, stream.Length), SameSize(picture, ImageFormat.WebP, stream.Length), SameSize(picture, ImageFormat.Avif, stream.Length));
                 }
             }
 
@@ -196,24 +197,7 @@ public static class CodecCommand
             }
         }
 
-        return best is null ? "-" : Number(Psnr(flat, ImageFiles.Decode(best)), "0.00");
-    }
-
-    /// <summary>Peak signal-to-noise ratio over the colour samples, in dB.</summary>
-    private static double Psnr(Picture a, Picture b)
-    {
-        double sum = 0;
-        long n = 0;
-        for (int i = 0, j = 0; i < a.Pixels.Length; i += a.Channels, j += b.Channels)
-        {
-            for (var c = 0; c < 3; c++, n++)
-            {
-                double d = a.Pixels[i + c] - b.Pixels[j + c];
-                sum += d * d;
-            }
-        }
-
-        return sum == 0 ? 99 : 10 * Math.Log10(255.0 * 255.0 * n / sum);
+        return best is null ? "-" : Number(PictureQuality.Psnr(flat, ImageFiles.Decode(best)), "0.00");
     }
 
     private static List<string> Find(string[] paths, HashSet<string> extensions)

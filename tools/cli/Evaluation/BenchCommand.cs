@@ -14,47 +14,66 @@ public static class BenchCommand
 {
     private const int DefaultDimensions = 256;
 
+    private static readonly string[] Services = ["ingest", "codec", "embedder", "captioner", "query", "operator"];
+
+    /// <param name="Replica">The burst again with a second process of the slowest worker.</param>
+    /// <param name="Drain">Minutes that the drain of the backlog is watched at most.</param>
+    private sealed record Sizes(int[] Vectors, bool Flat, int Queries, int Single, int Burst, bool Replica, int Backlog, double Drain);
+
     public static Command Create()
     {
-        var quick = new Option<bool>("--quick") { Description = "Fewer vectors, queries and pictures." };
-        var only = new Option<string?>("--only") { Description = "index or pipeline." };
-        only.AcceptOnlyFromAmong("index", "pipeline");
+        var quick = new Option<bool>("--quick") { Description = "Fewer vectors, queries and pictures; no replica and no backlog." };
+        var only = new Option<string?>("--only") { Description = "index, pipeline or backlog." };
+        only.AcceptOnlyFromAmong("index", "pipeline", "backlog");
         var vectors = new Option<int[]>("--vectors") { Description = "Sizes of the index: 10000 and 100000 by default, with --quick 10000 and 50000. A million takes hours on two cores.", AllowMultipleArgumentsPerToken = true };
         var flat = new Option<bool>("--flat") { Description = "Index vectors without strong directions: the hardest case, unlike any model's." };
         var burst = new Option<int?>("--burst") { Description = "Pictures in the burst: 2000 by default, with --quick 200." };
+        var replica = new Option<bool?>("--replica") { Description = "The burst a second time, with two processes of the slowest worker: true by default, with --quick false." };
+        var backlog = new Option<int?>("--backlog") { Description = "Pictures that queue while the codec is paused: 20000 by default, with --quick none." };
+        var drain = new Option<double>("--drain") { Description = "Minutes that the backlog's drain is watched at most.", DefaultValueFactory = _ => 30 };
         var output = new Option<string>("--out") { Description = "Folder of the reports.", DefaultValueFactory = _ => "benchmarks/results" };
-        var command = new Command("bench", "Measure the vector index (in a database of its own) and the running pipeline.") { quick, only, vectors, flat, burst, output };
+        var command = new Command("bench", "Measure the vector index (in a database of its own) and the running pipeline.") { quick, only, vectors, flat, burst, replica, backlog, drain, output };
         command.SetAction((r, ct) =>
         {
             var q = r.GetValue(quick);
             var sizes = r.GetValue(vectors) is { Length: > 0 } given ? given : q ? [10_000, 50_000] : [10_000, 100_000];
-            return RunAsync(q, r.GetValue(only), r.GetValue(flat), [.. sizes.Select(s => Math.Clamp(s, 1_000, 10_000_000))], Math.Max(1, r.GetValue(burst) ?? (q ? 200 : 2_000)), r.GetValue(output)!, ct);
+            return RunAsync(q, r.GetValue(only), new([.. sizes.Select(s => Math.Clamp(s, 1_000, 10_000_000))], r.GetValue(flat), q ? 100 : 300, q ? 15 : 50, Math.Max(1, r.GetValue(burst) ?? (q ? 200 : 2_000)),
+                r.GetValue(replica) ?? !q, Math.Max(0, r.GetValue(backlog) ?? (q ? 0 : 20_000)), r.GetValue(drain)), r.GetValue(output)!, ct);
         });
         return command;
     }
 
-    private static async Task<int> RunAsync(bool quick, string? only, bool flat, int[] sizes, int burst, string output, CancellationToken ct)
+    private static async Task<int> RunAsync(bool quick, string? only, Sizes sizes, string output, CancellationToken ct)
     {
-        var origin = RunOrigin.Now($"./imagesearch bench{(quick ? " --quick" : "")}{(only is null ? "" : " --only " + only)}{(only == "pipeline" ? "" : " --vectors " + string.Join(' ', sizes) + (flat ? " --flat" : ""))}{(only == "index" ? "" : FormattableString.Invariant($" --burst {burst}"))}", TimeProvider.System);
+        string Command(string options) => $"./imagesearch bench{(quick ? " --quick" : "")} --only {options}";
         Directory.CreateDirectory(output);
         await using var db = ServiceDefaults.OpenDatabase(CliSettings.Postgres, "bench");
-        if (only != "pipeline")
+        if (only is null or "index")
         {
             var dimensions = (await new EmbeddingCatalog(db).ModelsAsync(ct)).FirstOrDefault(m => m.State == "active")?.Dimensions ?? DefaultDimensions;
-            var benchmark = new IndexBenchmark(CliSettings.Postgres.ConnectionString, dimensions, quick ? 100 : 300, flat, Say);
-            await WriteAsync(flat ? "index-flat" : "index", "Vector index", () => benchmark.RunAsync(sizes, ct));
+            var benchmark = new IndexBenchmark(CliSettings.Postgres.ConnectionString, dimensions, sizes.Queries, sizes.Flat, Say);
+            await WriteAsync(sizes.Flat ? "index-flat" : "index", "Vector index", "--vectors " + string.Join(' ', sizes.Vectors) + (sizes.Flat ? " --flat" : ""), () => benchmark.RunAsync(sizes.Vectors, ct));
         }
 
-        if (only != "index")
+        using var store = only == "index" ? null : new ObjectStore(CliSettings.ObjectStore);
+        if (only is null or "pipeline")
         {
-            using var store = new ObjectStore(CliSettings.ObjectStore);
-            await WriteAsync("pipeline", "Pipeline", () => new PipelineBenchmark(store, db, Say).RunAsync(quick ? 15 : 50, burst, ct));
+            var services = Services.ToDictionary(s => s, CliSettings.Service);
+            await WriteAsync("pipeline", "Pipeline", FormattableString.Invariant($"--burst {sizes.Burst} --replica {sizes.Replica}").ToLowerInvariant(),
+                () => new PipelineBenchmark(store!, db, services, Say).RunAsync(sizes.Single, sizes.Burst, sizes.Replica, ct));
+        }
+
+        if (only is null or "backlog" && sizes.Backlog > 0)
+        {
+            await WriteAsync("backlog", "Backlog", FormattableString.Invariant($"--backlog {sizes.Backlog} --drain {sizes.Drain}"),
+                () => new BacklogBenchmark(store!, db, Say).RunAsync(sizes.Backlog, TimeSpan.FromMinutes(sizes.Drain), ct));
         }
 
         return 0;
 
-        async Task WriteAsync(string name, string title, Func<Task<(string Markdown, string Plot)>> measure)
+        async Task WriteAsync(string name, string title, string options, Func<Task<(string Markdown, string Plot)>> measure)
         {
+            var origin = RunOrigin.Now(Command($"{(name.StartsWith("index", StringComparison.Ordinal) ? "index" : name)} {options}"), TimeProvider.System);
             var start = Stopwatch.GetTimestamp();
             var (markdown, plot) = await measure();
             var stem = string.Create(CultureInfo.InvariantCulture, $"{origin.Date:yyyy-MM-dd}-{name}");

@@ -47,12 +47,15 @@ public static class EvalCommand
             {
                 await stored.UploadAsync(ct);
                 var repeated = search.Repeated;
-                var tasks = new RetrievalTasks(search, stored, quick ? SampleSizes.Quick : SampleSizes.Full, parallel);
+                var sizes = quick ? SampleSizes.Quick : SampleSizes.Full;
+                var tasks = new RetrievalTasks(search, stored, sizes, parallel);
+                var variants = new StoredVariants(db, store, stored, sizes);
                 List<Measurement> measured = [];
                 foreach (var (name, task) in new (string, Func<Task<IReadOnlyList<Measurement>>>)[]
                 {
                     ("captions", () => tasks.CaptionsAsync(ct)), ("captions of pictures", () => ImageToText.MeasureAsync(db, stored, ct)),
                     ("labels", () => tasks.LabelsAsync(ct)), ("pictures", () => tasks.PicturesAsync(ct)), ("distorted pictures", () => tasks.DistortedAsync(ct)),
+                    ("variants", () => variants.MeasureAsync(ct)),
                 })
                 {
                     Console.Error.WriteLine($"{set.Name}: {name} ({Stopwatch.GetElapsedTime(start).TotalSeconds:0} s)");

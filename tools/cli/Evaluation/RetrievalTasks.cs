@@ -18,7 +18,7 @@ public sealed record SampleSizes(int Captions, int Pictures, int Distorted)
 public sealed partial class RetrievalTasks(SearchClient search, StoredSet stored, SampleSizes samples, int parallel)
 {
     // What the search gives on one page, and deep enough for mAP@50 and the curves of classes with tens of pictures.
-    private const int Depth = 200;
+    internal const int Depth = 200;
 
     private static readonly (string Name, string Mode, string? Fusion)[] Legs =
         [(FusionGate.Dense, "dense", null), (FusionGate.Lexical, "lexical", null), (FusionGate.Fused, "hybrid", "convex"), ("fused, RRF", "hybrid", "rrf")];
@@ -142,7 +142,7 @@ public sealed partial class RetrievalTasks(SearchClient search, StoredSet stored
     }
 
     /// <summary>A caption is meant as words: what the search would read as an operator is taken out.</summary>
-    private static string Plain(string text) => Operators().Replace(text, " ").Trim();
+    internal static string Plain(string text) => Operators().Replace(text, " ").Trim();
 
     [GeneratedRegex(@"[""*:]|(?<=^|\s)[+-]+")]
     private static partial Regex Operators();
@@ -152,7 +152,7 @@ public sealed partial class RetrievalTasks(SearchClient search, StoredSet stored
     private string PathOf(string name) => stored.Set.Pictures.First(p => p.Name == name).Path;
 
     /// <summary>The same ones in every run.</summary>
-    private static IReadOnlyList<T> Sample<T>(IEnumerable<T> all, int count)
+    internal static IReadOnlyList<T> Sample<T>(IEnumerable<T> all, int count)
     {
         var items = all.ToArray();
         if (items.Length > count)

@@ -1,15 +1,18 @@
-namespace ImageSearch.Benchmarks.RateDistortion;
+namespace ImageSearch.Evaluation;
 
-/// <summary>A point of a rate-distortion curve: means over the pictures.</summary>
-internal sealed record Point(double Setting, double Bpp, double Psnr, double EncodeMs, double DecodeMs);
+/// <summary>A point of a curve of quality over rate.</summary>
+/// <param name="Bpp">Bits per pixel, above 0.</param>
+/// <param name="Quality">Decibels, of whatever measure.</param>
+public readonly record struct RatePoint(double Bpp, double Quality);
 
 /// <summary>
 /// Bjontegaard delta rate: mean difference of log rate over the common range of quality, with monotone cubic interpolation
-/// (Fritsch and Carlson 1980, as in scipy's PchipInterpolator), in percent; negative means fewer bits.
+/// (Fritsch and Carlson 1980, as in scipy's PchipInterpolator), in percent; negative means fewer bits. Bjontegaard, VCEG-M33, 2001.
 /// </summary>
-internal static class BdRate
+public static class BdRate
 {
-    public static double Percent(IEnumerable<Point> reference, IEnumerable<Point> test)
+    /// <returns>NaN where the curves have no quality in common.</returns>
+    public static double Percent(IEnumerable<RatePoint> reference, IEnumerable<RatePoint> test)
     {
         var (a, b) = (new Curve(reference), new Curve(test));
         var (low, high) = (Math.Max(a.Low, b.Low), Math.Min(a.High, b.High));
@@ -35,18 +38,18 @@ internal static class BdRate
         private readonly double[] _y;
         private readonly double[] _slope;
 
-        public Curve(IEnumerable<Point> points)
+        public Curve(IEnumerable<RatePoint> points)
         {
-            var kept = new List<Point>();
+            var kept = new List<RatePoint>();
             foreach (var p in points.OrderBy(p => p.Bpp))
             {
-                if (kept.Count == 0 || p.Psnr > kept[^1].Psnr + 1e-6)
+                if (kept.Count == 0 || p.Quality > kept[^1].Quality + 1e-6)
                 {
                     kept.Add(p);
                 }
             }
 
-            _x = [.. kept.Select(p => p.Psnr)];
+            _x = [.. kept.Select(p => p.Quality)];
             _y = [.. kept.Select(p => Math.Log(p.Bpp))];
             _slope = Slopes(_x, _y);
         }
