@@ -1,5 +1,5 @@
-using ImageSearch.Evaluation;
 using System.Diagnostics;
+using ImageSearch.Evaluation;
 
 namespace ImageSearch.Compression.Tests;
 
