@@ -19,6 +19,7 @@ public static class QueryServices
     public static IServiceCollection AddQuery(this IServiceCollection services)
     {
         services.AddSettings<SearchOptions>(SearchOptions.Section);
+        services.AddSettings<MergeOptions>(MergeOptions.Section);
         services.AddSettings<ModelsOptions>(ModelsOptions.Section);
         services.ConfigureHttpJsonOptions(o => o.SerializerOptions.DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull);
         services.AddSingleton(p => p.GetRequiredService<IOptions<SearchOptions>>().Value);
@@ -27,7 +28,7 @@ public static class QueryServices
         services.AddSingleton<BitstreamCatalog>();
         services.AddSingleton<ProgressCatalog>();
         services.AddSingleton<ImageReader>();
-        services.AddSingleton<WordStatistics>();
+        services.AddSingleton<WordOrigins>();
         services.AddSingleton<VectorSearch>();
         services.AddSingleton(p => new LexicalIndex(p.GetRequiredService<NpgsqlDataSource>(), new LexicalOptions { Language = p.GetRequiredService<SearchOptions>().Language }));
 
@@ -40,6 +41,7 @@ public static class QueryServices
         services.AddSingleton<DenseLeg>();
         services.AddSingleton<LexicalLeg>();
         services.AddSingleton<QueryPicture>();
+        services.AddSingleton<TextMerge>();
         services.AddSingleton<Ranker>();
         services.AddSingleton<RankingCache>();
         services.AddSingleton<HitExplainer>();

@@ -1,5 +1,6 @@
 using ImageSearch.Captioner.Chat;
 using ImageSearch.Contracts;
+using ImageSearch.Tests.Servers;
 using MassTransit;
 using MassTransit.Testing;
 using Microsoft.Extensions.DependencyInjection;

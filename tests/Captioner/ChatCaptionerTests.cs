@@ -1,5 +1,6 @@
 using System.Net;
 using ImageSearch.Captioner.Chat;
+using ImageSearch.Tests.Servers;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Logging.Abstractions;
 

@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using ImageSearch.Captioner.Chat;
+using ImageSearch.Tests.Servers;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace ImageSearch.Captioner.Tests;

@@ -96,8 +96,12 @@ public sealed class PageTests(PageHost host) : IClassFixture<PageHost>
         Assert.StartsWith("cat-", await page.Locator(".hit .name").First.InnerTextAsync());
         await page.Locator("#summary").GetByText("good match").WaitForAsync();
 
+        var explained = 0;
+        page.Request += (_, request) => explained += request.Url.Contains("/explanation?", StringComparison.Ordinal) ? 1 : 0;
         await page.Locator(".hit").First.ClickAsync();
         var panel = page.Locator("#panel");
+        await panel.GetByText("“cat” in").WaitForAsync();
+        Assert.Equal(1, explained);
         await panel.GetByText("standard deviations").WaitForAsync();
         await panel.GetByText("times smaller").WaitForAsync();
         await panel.GetByRole(AriaRole.Button, new() { Name = "Heat map" }).ClickAsync();

@@ -137,6 +137,13 @@ public sealed class SearchApiTests(SeededHost host) : IClassFixture<SeededHost>
         var explanation = hit.GetProperty("explanation");
         Assert.Equal(["beach", "dog"], explanation.GetProperty("terms").EnumerateArray().Select(t => t.GetProperty("word").GetString()).Order());
         Assert.Equal(0, explanation.GetProperty("region").GetProperty("region").GetInt32());
+
+        // The page asks for it picture by picture.
+        var alone = await ReadAsync(await host.Http.GetAsync($"/api/images/{hit.GetProperty("id")}/explanation?q=dog+beach"));
+        Assert.Equal(explanation.GetProperty("terms").ToString(), alone.GetProperty("terms").ToString());
+        Assert.Equal(explanation.GetProperty("region").ToString(), alone.GetProperty("region").ToString());
+        await AssertProblemAsync(await host.Http.GetAsync($"/api/images/{hit.GetProperty("id")}/explanation"), HttpStatusCode.BadRequest, "q");
+        await AssertProblemAsync(await host.Http.GetAsync($"/api/images/{hit.GetProperty("id")}/explanation?image=x"), HttpStatusCode.BadRequest, "image");
         using var heat = await host.Http.GetAsync(explanation.GetProperty("heatmap").GetString());
         Assert.Equal("image/png", heat.Content.Headers.ContentType!.MediaType);
         var picture = ImageFiles.Decode(await heat.Content.ReadAsByteArrayAsync());

@@ -30,7 +30,7 @@ public static class Heatmap
             model = await models.GetAsync(ct);
             query = q is not null
                 ? model.EncodeText(QueryText.Of(q, null).Positive ?? throw new RequestException(StatusCodes.Status400BadRequest, "q", "Give words to look for."))
-                : await pictures.VectorAsync(new SearchRequest(Image: PictureEndpoints.Parse(other!)), model, ct);
+                : await pictures.VectorAsync(new SearchRequest(Image: PictureEndpoints.Parse(other!, "image")), model, ct);
         }
         catch (NoModelException e)
         {

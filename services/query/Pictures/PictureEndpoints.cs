@@ -22,13 +22,14 @@ public static class PictureEndpoints
         group.MapGet("/{id}/thumbnail", ThumbnailAsync).WithName("Thumbnail").WithSummary("Small WebP").Produces(200, contentType: "image/webp").ProducesProblem(404);
         group.MapGet("/{id}/original", OriginalAsync).WithName("Original").WithSummary("The uploaded bytes, while they are kept").Produces(200, contentType: "application/octet-stream").ProducesProblem(404);
         group.MapGet("/{id}/similar", SimilarAsync).WithName("Similar").WithSummary("Pictures that resemble this one: ?k=24").Produces<SearchResponse>().ProducesProblem(404);
+        group.MapGet("/{id}/explanation", ExplanationAsync).WithName("Explanation").WithSummary("Why this picture is a hit for ?q=words, ?image=ID or both").Produces<HitExplanation>().ProducesValidationProblem().ProducesProblem(404);
         group.MapGet("/{id}/heatmap", Heatmap.GetAsync).WithName("Heatmap").WithSummary("Where the picture resembles ?q=words or ?image=ID, as a transparent PNG over it")
             .Produces(200, contentType: "image/png").ProducesValidationProblem().ProducesProblem(404);
     }
 
     /// <exception cref="RequestException">Not an id.</exception>
-    internal static ImageId Parse(string id) =>
-        ImageId.TryParse(id, out var parsed) ? parsed : throw new RequestException(StatusCodes.Status400BadRequest, "id", "must be the 64 hexadecimal digits of the picture's SHA-256.");
+    internal static ImageId Parse(string id, string field = "id") =>
+        ImageId.TryParse(id, out var parsed) ? parsed : throw new RequestException(StatusCodes.Status400BadRequest, field, "must be the 64 hexadecimal digits of the picture's SHA-256.");
 
     /// <summary>The picture's bitstream.</summary>
     /// <exception cref="RequestException">Unknown, or not encoded yet.</exception>
@@ -117,6 +118,20 @@ public static class PictureEndpoints
         var k = QueryFields.Integer(http, "k", 1, SearchOptions.MaxPage - 1) ?? 24;
         var found = await search.SearchAsync(new SearchRequest(Image: parsed, Mode: SearchMode.Dense, K: k + 1), ct);
         return TypedResults.Ok(found with { Hits = [.. found.Hits.Where(h => h.Id != parsed).Take(k)], Cursor = null });
+    }
+
+    private static async Task<IResult> ExplanationAsync(string id, HttpRequest http, HitExplainer explainer, ImageReader images, CancellationToken ct)
+    {
+        var q = QueryFields.Text(http, "q", SearchRequestReader.MaxText);
+        var other = QueryFields.Text(http, "image", 100);
+        if (q is null && other is null)
+        {
+            throw new RequestException(StatusCodes.Status400BadRequest, "q", "Give q=words, image=ID or both.");
+        }
+
+        var parsed = Parse(id);
+        var image = await images.FindAsync(parsed, ct) ?? throw NotFound();
+        return TypedResults.Ok(await explainer.ExplainAsync(new SearchRequest(Image: other is null ? null : Parse(other, "image")), QueryText.Of(q, null), image, parsed, ct));
     }
 
     /// <summary>Sets ETag and cache headers; true if the caller has this version. The same URL may change when a picture is encoded again, so caches ask after an hour.</summary>

@@ -8,7 +8,16 @@ namespace ImageSearch.Query.Search;
 /// <param name="Vector">Unit vector of the whole query.</param>
 /// <param name="Negative">Unit vectors of what must not be shown.</param>
 /// <param name="ByPicture">A picture takes part in the query.</param>
-public sealed record DenseQuery(SearchModel Model, float[] Vector, IReadOnlyList<float[]> Negative, bool ByPicture);
+public sealed record DenseQuery(SearchModel Model, float[] Vector, IReadOnlyList<float[]> Negative, bool ByPicture)
+{
+    private readonly Lazy<(Background Query, Background[] Negative)> backgrounds = new(() =>
+        (Background.Of(Vector, Model.Reference), [.. Negative.Select(n => Background.Of(n, Model.Reference))]));
+
+    /// <summary>What unrelated pictures reach for the query.</summary>
+    public Background Background => backgrounds.Value.Query;
+
+    public IReadOnlyList<Background> NegativeBackgrounds => backgrounds.Value.Negative;
+}
 
 /// <summary>Resemblance: nearest vectors, with the probability that they are what was asked for.</summary>
 public sealed class DenseLeg(VectorSearch vectors)
@@ -30,15 +39,14 @@ public sealed class DenseLeg(VectorSearch vectors)
 
     private static IReadOnlyList<DenseHit> Score(DenseQuery query, IReadOnlyList<VectorHit> hits)
     {
-        var reference = query.Model.Reference;
-        var background = Background.Of(query.Vector, reference);
-        var against = query.Negative.Select(n => Background.Of(n, reference)).ToArray();
+        var background = query.Background;
+        var against = query.NegativeBackgrounds;
         var calibration = query.ByPicture ? query.Model.Calibration.Image : query.Model.Calibration.Text;
         return [.. hits.Select(h =>
         {
             var deviations = background.Deviations(h.Cosine);
             var probability = calibration.Probability(deviations);
-            for (var i = 0; i < against.Length; i++)
+            for (var i = 0; i < against.Count; i++)
             {
                 var unwanted = query.Model.Calibration.Text.Probability(against[i].Deviations(h.OtherCosines[i]));
                 probability *= unwanted < Doubt ? 1 : 1 - unwanted;

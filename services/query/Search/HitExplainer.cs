@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using ImageSearch.Catalog;
 using ImageSearch.Catalog.Lexical;
+using ImageSearch.Contracts;
 
 namespace ImageSearch.Query.Search;
 
@@ -17,13 +18,19 @@ public sealed class HitExplainer(LexicalIndex index, ImageReader images)
         var parallel = new ParallelOptions { MaxDegreeOfParallelism = 4, CancellationToken = ct };
         await Parallel.ForEachAsync(hits.Take(request.Explain ? MaxExplained : 0).Where(h => summaries.ContainsKey(h.Image)), parallel, async (hit, token) =>
         {
-            var bm25 = text.HasWords && hit.Lexical is not null ? await index.ExplainAsync(text.Words, hit.Image, token) : null;
-            var region = bm25 is null ? null : Region(await images.TextsAsync(hit.Image, token), bm25.Terms);
-            explanations[hit.Image] = new(
-                [.. (bm25?.Terms ?? []).Select(t => new TermShare(t.Lexeme, Math.Round(t.Idf, 4), Math.Round(t.Score, 4), Math.Round(t.Share, 4), Fields(t)))],
-                region, Heatmap(request, text, summaries[hit.Image]));
+            explanations[hit.Image] = await ExplainAsync(request, text with { Scored = hit.Lexical is null ? [] : text.Scored }, hit.Image, summaries[hit.Image].Id, token);
         });
         return explanations;
+    }
+
+    /// <summary>Explanation of one picture, whether or not the search finds it.</summary>
+    public async Task<HitExplanation> ExplainAsync(SearchRequest request, QueryText text, long image, ImageId id, CancellationToken ct)
+    {
+        var bm25 = text.HasWords ? await index.ExplainAsync(text.Words, image, ct) : null;
+        var terms = bm25?.Terms.Where(t => t.Score > 0).ToArray() ?? [];
+        return new(
+            [.. terms.Select(t => new TermShare(t.Lexeme, Math.Round(t.Idf, 4), Math.Round(t.Score, 4), Math.Round(t.Share, 4), Fields(t)))],
+            terms.Length == 0 ? null : Region(await images.TextsAsync(image, ct), terms), Heatmap(request, text, id));
     }
 
     /// <summary>The region whose text holds the most of the matched words; of equals the smallest, which says the most about where.</summary>
@@ -51,8 +58,8 @@ public sealed class HitExplainer(LexicalIndex index, ImageReader images)
     private static string[] Fields(LexicalTermExplanation t) =>
         [.. new[] { (t.InTags, "tags"), (t.InCaption, "caption"), (t.InCropCaptions, "cropCaptions"), (t.InName, "name") }.Where(f => f.Item1 > 0).Select(f => f.Item2)];
 
-    private static string? Heatmap(SearchRequest request, QueryText text, ImageSummary picture) =>
-        text.Positive is { } words ? $"/api/images/{picture.Id}/heatmap?q={Uri.EscapeDataString(words)}"
-        : request.Image is { } image ? $"/api/images/{picture.Id}/heatmap?image={image}"
+    private static string? Heatmap(SearchRequest request, QueryText text, ImageId id) =>
+        text.Positive is { } words ? $"/api/images/{id}/heatmap?q={Uri.EscapeDataString(words)}"
+        : request.Image is { } image ? $"/api/images/{id}/heatmap?image={image}"
         : null;
 }

@@ -8,20 +8,21 @@ namespace ImageSearch.Query.Search;
 
 /// <summary>From a search to one ranked list: both legs at the same time, each within its budget, then fusion.</summary>
 public sealed class Ranker(
-    ActiveModels models, QueryPicture pictures, DenseLeg denseLeg, LexicalLeg lexicalLeg, VectorSearch vectors, IOptions<SearchOptions> settings, ILogger<Ranker> logger)
+    ActiveModels models, QueryPicture pictures, TextMerge merges, DenseLeg denseLeg, LexicalLeg lexicalLeg, VectorSearch vectors, IOptions<SearchOptions> settings, ILogger<Ranker> logger)
 {
     private readonly SearchOptions options = settings.Value;
 
-    /// <param name="bound">Pictures with higher surrogate keys are left out.</param>
+    /// <param name="last">Pictures with higher surrogate keys are left out. For a first page it may still be under way.</param>
     /// <param name="growing">Pictures may have arrived since the bound was taken.</param>
     /// <exception cref="RequestException">The query's picture is at fault, or no leg could answer (503).</exception>
-    public async Task<Ranking> RankAsync(SearchRequest request, QueryText text, long bound, bool growing, bool deep, CancellationToken ct)
+    public async Task<Ranking> RankAsync(SearchRequest request, QueryText text, Task<long> last, bool growing, bool deep, CancellationToken ct)
     {
         var depth = deep ? options.DeepDepth : options.Depth;
-        var filter = (request.Filter ?? ImageFilter.None) with { MaxImage = growing ? bound : null };
-        var picture = request.HasPicture && request.Mode != SearchMode.Lexical ? await PictureAsync(request, ct) : null;
+        var filter = (request.Filter ?? ImageFilter.None) with { MaxImage = growing ? await last : null };
+        var picture = request.HasPicture && request.Mode != SearchMode.Lexical ? await PictureAsync(request, text, ct) : null;
         var budget = TimeSpan.FromMilliseconds(options.LegBudgetMilliseconds);
         var query = new TaskCompletionSource<DenseQuery?>(TaskCreationOptions.RunContinuationsAsynchronously);
+        var matching = new TaskCompletionSource<long[]>(TaskCreationOptions.RunContinuationsAsynchronously);
 
         var dense = request.Mode == SearchMode.Lexical ? Task.FromResult<(IReadOnlyList<DenseHit>, LegReport)>(([], Leg.Off))
             : Leg.RunAsync(async token =>
@@ -31,20 +32,25 @@ public sealed class Ranker(
                 return made is null ? [] : await denseLeg.SearchAsync(made, filter, text.Condition(options.Language), depth, options.EfSearch, request.Exact, token);
             }, budget, logger, ct);
         var lexical = request.Mode == SearchMode.Dense || !text.HasWords ? Task.FromResult<(IReadOnlyList<LexicalLegHit>, LegReport)>(([], Leg.Off))
-            : Leg.RunAsync(token => lexicalLeg.SearchAsync(text, filter, depth, alone: request.Mode == SearchMode.Lexical, token), budget, logger, ct);
+            : Leg.RunAsync(token => lexicalLeg.SearchAsync(text, filter, depth, alone: request.Mode == SearchMode.Lexical, i => matching.TrySetResult(i), token), budget, logger, ct);
+        var scored = ScoreMatchingAsync(query.Task, matching.Task, budget, ct);
         var (denseHits, denseReport) = await dense;
         var (lexicalHits, lexicalReport) = await lexical;
         query.TrySetResult(null);
+        matching.TrySetResult([]);
         if (denseReport.State != "ok" && lexicalReport.State != "ok")
         {
             throw new RequestException(StatusCodes.Status503ServiceUnavailable, "", string.Join(" ", new[] { denseReport.Reason, lexicalReport.Reason }.Where(r => r is not null)));
         }
 
-        if (denseReport.State == "ok" && await query.Task is { } known)
+        if (denseReport.State == "ok" && lexicalHits.Count > 0)
         {
-            denseHits = [.. denseHits, .. await ScoreOthersAsync(known, denseHits, lexicalHits, budget, ct)];
+            var others = await scored;
+            var found = denseHits.Select(h => h.Image).ToHashSet();
+            denseHits = [.. denseHits, .. others.Where(h => !found.Contains(h.Image))];
         }
 
+        var bound = await last;
         var fusion = request.Fusion ?? new FusionRequest();
         var model = denseReport.State == "ok" ? (await query.Task)?.Model : null;
         IEnumerable<FusedHit> fused = Fusion.Fuse(
@@ -56,17 +62,21 @@ public sealed class Ranker(
         }
 
         var complete = deep || (denseReport.Hits < depth && lexicalReport.Hits < depth);
-        return new(hits, complete, denseReport, lexicalReport, model?.Name);
+        return new(hits, complete, denseReport, lexicalReport, model?.Name, picture?.Merged);
     }
 
-    private async Task<(SearchModel Model, float[] Vector, string? Caption)?> PictureAsync(SearchRequest request, CancellationToken ct)
+    private async Task<(SearchModel Model, float[] Vector, MergedText? Merged)?> PictureAsync(SearchRequest request, QueryText text, CancellationToken ct)
     {
         try
         {
             var model = await models.GetAsync(ct);
             var vector = await pictures.VectorAsync(request, model, ct);
-            var merge = request.Compose == Composition.Template && request.Text is not null;
-            return (model, vector, merge ? await pictures.CaptionAsync(request, model, vector, ct) : null);
+            if (request.Compose == Composition.Vector || text.Positive is not { } words || await pictures.CaptionAsync(request, model, vector, ct) is not { } caption)
+            {
+                return (model, vector, null);
+            }
+
+            return (model, vector, request.Compose == Composition.Llm ? await merges.MergeAsync(words, caption, ct) : TextMerge.ByTemplate(words, caption));
         }
         catch (NoModelException e)
         {
@@ -74,14 +84,14 @@ public sealed class Ranker(
         }
     }
 
-    private async Task<DenseQuery?> DenseQueryAsync(SearchRequest request, QueryText text, (SearchModel Model, float[] Vector, string? Caption)? picture, CancellationToken ct)
+    private async Task<DenseQuery?> DenseQueryAsync(SearchRequest request, QueryText text, (SearchModel Model, float[] Vector, MergedText? Merged)? picture, CancellationToken ct)
     {
         var model = picture?.Model ?? await models.GetAsync(ct);
         var weights = request.Weights ?? new SearchWeights();
         List<(float[], double)> positive = [];
         if (text.Positive is { } words)
         {
-            positive.Add((TextVector(model, words, picture?.Caption), weights.Text));
+            positive.Add((TextVector(model, words, picture?.Merged?.Text), weights.Text));
         }
 
         if (picture is { } p)
@@ -95,19 +105,16 @@ public sealed class Ranker(
             : null;
     }
 
-    /// <summary>With a caption of the picture beside the user's words, both readings count the same: "red" and "red, a small car".</summary>
-    private static float[] TextVector(SearchModel model, string words, string? caption)
+    /// <summary>With what the picture shows merged into the user's words, both readings count the same: "red" and "red, a small car".</summary>
+    private static float[] TextVector(SearchModel model, string words, string? merged)
     {
         var plain = model.EncodeText(words);
-        return caption is null ? plain : QueryVector.Compose([(plain, 1), (model.EncodeText($"{words}, {caption}"), 1)], [], 0, null) ?? plain;
+        return merged is null ? plain : QueryVector.Compose([(plain, 1), (model.EncodeText(merged), 1)], [], 0, null) ?? plain;
     }
 
-    /// <summary>Pictures that only the words found get their resemblance too, so that both parts of the sum are known for them.</summary>
-    private async Task<IReadOnlyList<DenseHit>> ScoreOthersAsync(
-        DenseQuery query, IReadOnlyList<DenseHit> dense, IReadOnlyList<LexicalLegHit> lexical, TimeSpan budget, CancellationToken ct)
-    {
-        var found = dense.Select(h => h.Image).ToHashSet();
-        long[] others = [.. lexical.Select(h => h.Image).Where(i => !found.Contains(i))];
-        return others.Length == 0 ? [] : (await Leg.RunAsync(token => denseLeg.ScoreAsync(query, others, token), budget, logger, ct)).Hits;
-    }
+    /// <summary>Pictures that the words found get their resemblance too, so that both parts of the sum are known for them, while the legs are still at work.</summary>
+    private async Task<IReadOnlyList<DenseHit>> ScoreMatchingAsync(Task<DenseQuery?> query, Task<long[]> matching, TimeSpan budget, CancellationToken ct) =>
+        await matching is { Length: > 0 } images && await query is { } known
+            ? (await Leg.RunAsync(token => denseLeg.ScoreAsync(known, images, token), budget, logger, ct)).Hits
+            : [];
 }

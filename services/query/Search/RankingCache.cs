@@ -2,7 +2,7 @@ namespace ImageSearch.Query.Search;
 
 /// <summary>A search's whole list as it was when its first page was shown.</summary>
 /// <param name="Deep">The list reaches down to <see cref="SearchOptions.DeepDepth"/>; there is nothing more to fetch.</param>
-public sealed record Ranking(IReadOnlyList<FusedHit> Hits, bool Deep, LegReport Dense, LegReport Lexical, string? Model)
+public sealed record Ranking(IReadOnlyList<FusedHit> Hits, bool Deep, LegReport Dense, LegReport Lexical, string? Model, MergedText? Merged)
 {
     public bool Partial => Dense.State is "late" or "failed" || Lexical.State is "late" or "failed";
 }

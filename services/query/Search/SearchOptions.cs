@@ -13,9 +13,9 @@ public sealed class SearchOptions
     [Range(1, MaxPage)]
     public int PageSize { get; set; } = 24;
 
-    /// <summary>Hits that each leg finds for the first pages.</summary>
+    /// <summary>Hits that each leg finds for the first pages. At 200 the database works a third more for each search.</summary>
     [Range(10, 1000)]
-    public int Depth { get; set; } = 200;
+    public int Depth { get; set; } = 100;
 
     /// <summary>Hits that each leg finds when someone pages beyond <see cref="Depth"/>.</summary>
     [Range(10, 5000)]
@@ -23,7 +23,7 @@ public sealed class SearchOptions
 
     /// <summary>Candidate list of the HNSW scan.</summary>
     [Range(10, 1000)]
-    public int EfSearch { get; set; } = 200;
+    public int EfSearch { get; set; } = 160;
 
     /// <summary>Milliseconds after which a leg is late and the other one answers alone.</summary>
     [Range(10, 60_000)]

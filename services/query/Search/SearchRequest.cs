@@ -27,6 +27,9 @@ public enum Composition
 
     /// <summary>The same, with the picture's own words merged into the text before it is encoded.</summary>
     [JsonStringEnumMemberName("template")] Template,
+
+    /// <summary>The same, merged by the configured language model; as <see cref="Template"/> where there is none or it does not answer in time.</summary>
+    [JsonStringEnumMemberName("llm")] Llm,
 }
 
 /// <summary>Weights of the parts of a composed query, 0 to 10.</summary>

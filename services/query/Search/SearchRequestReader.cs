@@ -123,7 +123,7 @@ public static class SearchRequestReader
             id,
             fields.Text("negativeText", MaxText),
             ReadWeights(fields.Object("weights")),
-            fields.Choice("compose", ("vector", Composition.Vector), ("template", Composition.Template)) ?? Composition.Vector,
+            fields.Choice("compose", ("vector", Composition.Vector), ("template", Composition.Template), ("llm", Composition.Llm)) ?? Composition.Vector,
             fields.Choice("mode", ("hybrid", SearchMode.Hybrid), ("dense", SearchMode.Dense), ("lexical", SearchMode.Lexical)) ?? SearchMode.Hybrid,
             ReadFusion(fields.Object("fusion")),
             ReadFilter(fields.Object("filter"), errors),

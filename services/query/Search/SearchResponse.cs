@@ -22,7 +22,9 @@ public sealed record LegReport(string State, int Hits, double Milliseconds, stri
 /// <param name="Text">What was turned into a vector.</param>
 /// <param name="Words">What was looked up as words.</param>
 /// <param name="Not">What the pictures must not show.</param>
-public sealed record ReadAs(string? Text, string? Words, IReadOnlyList<string> Not, bool Picture);
+/// <param name="Merged">The user's words and what the query's picture shows as one text, where <c>compose</c> asks for that.</param>
+/// <param name="MergedBy"><c>llm</c> or <c>template</c>.</param>
+public sealed record ReadAs(string? Text, string? Words, IReadOnlyList<string> Not, bool Picture, string? Merged, string? MergedBy);
 
 /// <param name="Relevance">0 to 1, falling along the list.</param>
 /// <param name="Score">What the list is sorted by.</param>

@@ -10,7 +10,7 @@ namespace ImageSearch.Query.Search;
 public sealed class SearchService(Ranker ranker, RankingCache rankings, ImageReader images, HitExplainer explainer, IOptions<SearchOptions> settings)
 {
     // Tags to narrow by come from the hits that a person would look at.
-    private const int TagHits = 60;
+    private const int TagHits = 40;
     private const int TagsShown = 16;
 
     private readonly SearchOptions options = settings.Value;
@@ -22,9 +22,11 @@ public sealed class SearchService(Ranker ranker, RankingCache rankings, ImageRea
         var text = QueryText.Of(request.Text, request.NegativeText);
         Check(request, text);
         var hash = SearchCursor.HashOf(request);
-        var cursor = await CursorAsync(request, hash, ct);
+        var given = Cursor(request, hash);
+        var last = given is { } known ? Task.FromResult(known.Bound) : images.LastAsync(ct);
         var size = request.K ?? options.PageSize;
-        var ranking = await RankingAsync(request, text, cursor, size, ct);
+        var ranking = await RankingAsync(request, text, hash, given, last, size, ct);
+        var cursor = given ?? new(hash, await last, 0);
 
         var page = ranking.Hits.Skip(cursor.Offset).Take(size).ToArray();
         var shown = page.Select(h => h.Image).Concat(page.SelectMany(h => h.Duplicates));
@@ -38,7 +40,7 @@ public sealed class SearchService(Ranker ranker, RankingCache rankings, ImageRea
         return new(
             hits, ranking.Hits.Count == 0 || ranking.Hits[0].Relevance < options.Cutoff, options.Cutoff, next, ranking.Hits.Count, ranking.Partial,
             ranking.Model, new(ranking.Dense, ranking.Lexical), Tags(forTags, summaries),
-            new(text.Positive, text.HasWords ? text.Words.ToString() : null, text.Negative, request.HasPicture),
+            new(text.Positive, text.HasWords ? text.Words.ToString() : null, text.Negative, request.HasPicture, ranking.Merged?.Text, ranking.Merged?.By),
             Math.Round(Stopwatch.GetElapsedTime(start).TotalMilliseconds, 2));
     }
 
@@ -55,33 +57,27 @@ public sealed class SearchService(Ranker ranker, RankingCache rankings, ImageRea
         }
     }
 
-    private async Task<SearchCursor> CursorAsync(SearchRequest request, ulong hash, CancellationToken ct)
-    {
-        if (request.Cursor is null)
-        {
-            return new(hash, await images.LastAsync(ct), 0);
-        }
+    private static SearchCursor? Cursor(SearchRequest request, ulong hash) =>
+        request.Cursor is null ? null
+        : !SearchCursor.TryParse(request.Cursor, out var cursor) ? throw new RequestException(StatusCodes.Status400BadRequest, "cursor", "This is no cursor.")
+        : cursor.Query != hash ? throw new RequestException(StatusCodes.Status400BadRequest, "cursor", "This cursor belongs to another search; send it with the search that gave it.")
+        : cursor;
 
-        return !SearchCursor.TryParse(request.Cursor, out var cursor) ? throw new RequestException(StatusCodes.Status400BadRequest, "cursor", "This is no cursor.")
-            : cursor.Query != hash ? throw new RequestException(StatusCodes.Status400BadRequest, "cursor", "This cursor belongs to another search; send it with the search that gave it.")
-            : cursor;
-    }
-
-    private async Task<Ranking> RankingAsync(SearchRequest request, QueryText text, SearchCursor cursor, int size, CancellationToken ct)
+    private async Task<Ranking> RankingAsync(SearchRequest request, QueryText text, ulong hash, SearchCursor? cursor, Task<long> last, int size, CancellationToken ct)
     {
-        var further = request.Cursor is not null;
-        var ranking = further ? rankings.Find(cursor.Query, cursor.Bound) : null;
-        ranking ??= await ranker.RankAsync(request, text, cursor.Bound, growing: further, deep: false, ct);
-        if (!ranking.Deep && cursor.Offset + size >= ranking.Hits.Count)
+        var ranking = cursor is { } known ? rankings.Find(hash, known.Bound) : null;
+        var end = (cursor?.Offset ?? 0) + size;
+        ranking ??= await ranker.RankAsync(request, text, last, growing: cursor is not null, deep: false, ct);
+        if (!ranking.Deep && end >= ranking.Hits.Count)
         {
-            var deeper = await ranker.RankAsync(request, text, cursor.Bound, growing: further, deep: true, ct);
+            var deeper = await ranker.RankAsync(request, text, last, growing: cursor is not null, deep: true, ct);
             ranking = deeper with { Hits = Fusion.Extend(ranking.Hits, deeper.Hits) };
         }
 
         // An answer that lacks a leg is not kept: the next page may have both again.
         if (!ranking.Partial)
         {
-            rankings.Keep(cursor.Query, cursor.Bound, ranking);
+            rankings.Keep(hash, await last, ranking);
         }
 
         return ranking;

@@ -6,6 +6,17 @@ public sealed record LexicalDocument(IReadOnlyList<string> Tags, string Caption,
 
 public sealed record LexicalHit(long ImageId, double Score);
 
+/// <summary>A word of a query, as it is indexed.</summary>
+/// <param name="Idf">What one occurrence in a document of average length adds to the score.</param>
+/// <param name="FromPrefix">The query has it only as one of the words that begin with a prefix.</param>
+public sealed record LexicalTerm(string Lexeme, double Idf, bool FromPrefix);
+
+/// <param name="Terms">Those that add to the scores.</param>
+public sealed record LexicalAnswer(IReadOnlyList<LexicalHit> Hits, IReadOnlyList<LexicalTerm> Terms)
+{
+    public static readonly LexicalAnswer None = new([], []);
+}
+
 /// <param name="Accept">Which of the given images (best first, in batches) may be returned; searching goes on until k are accepted or
 /// no match is left.</param>
 public sealed record LexicalSearch(Func<IReadOnlyList<long>, CancellationToken, Task<IReadOnlySet<long>>>? Accept = null);

@@ -8,12 +8,17 @@ public sealed partial class LexicalIndex
 
     /// <summary>The k best matches, best first; equal scores by ascending id. Empty for a query without a positive word.</summary>
     /// <exception cref="InvalidOperationException">The index was made with another language or other field weights.</exception>
-    public async Task<IReadOnlyList<LexicalHit>> SearchAsync(LexicalQuery query, int k, LexicalSearch? search = null, CancellationToken ct = default)
+    public async Task<IReadOnlyList<LexicalHit>> SearchAsync(LexicalQuery query, int k, LexicalSearch? search = null, CancellationToken ct = default) =>
+        (await AnswerAsync(query, k, search, ct)).Hits;
+
+    /// <summary>The same with the words that were scored.</summary>
+    /// <exception cref="InvalidOperationException">The index was made with another language or other field weights.</exception>
+    public async Task<LexicalAnswer> AnswerAsync(LexicalQuery query, int k, LexicalSearch? search = null, CancellationToken ct = default)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(k);
         if (k == 0 || query.Clauses.Count == 0)
         {
-            return [];
+            return LexicalAnswer.None;
         }
 
         await SettleAsync(ct);
@@ -21,13 +26,13 @@ public sealed partial class LexicalIndex
         var plan = await LexicalPlan.MakeAsync(query, options, reader, words, ct);
         if (plan.Scored.Count == 0 || plan.Must.Any(m => m.Terms.Length == 0))
         {
-            return [];
+            return LexicalAnswer.None;
         }
 
         var evaluation = await EvaluationAsync(plan, reader, ct);
         if (search?.Accept is null && plan.Phrases.Count == 0)
         {
-            return await evaluation.BestAsync(k, ct);
+            return new(await evaluation.BestAsync(k, ct), evaluation.Terms);
         }
 
         // Matches are judged from the best down, in growing batches, until k are accepted or none is left.
@@ -40,7 +45,7 @@ public sealed partial class LexicalIndex
             accepted.UnionWith(search?.Accept is { } accept && fresh.Count > 0 ? (await accept(fresh, ct)).Intersect(fresh) : fresh);
             if (accepted.Count >= k || best.Count < take)
             {
-                return [.. best.Where(h => accepted.Contains(h.ImageId)).Take(k)];
+                return new([.. best.Where(h => accepted.Contains(h.ImageId)).Take(k)], evaluation.Terms);
             }
         }
     }
@@ -73,12 +78,17 @@ public sealed partial class LexicalIndex
         }
 
         BlockMaxSearch.Condition Condition((int[] Terms, bool TagOnly) c) => new([.. c.Terms.SelectMany(t => cursors[t])], c.TagOnly);
-        return new(reader, [.. plan.Scored.SelectMany(t => cursors[t])], [.. plan.Must.Select(Condition)], [.. plan.Not.Select(Condition)], terms.Length, LoadAtOnce);
+        return new(reader, [.. plan.Scored.SelectMany(t => cursors[t])], [.. plan.Must.Select(Condition)], [.. plan.Not.Select(Condition)], terms.Length, LoadAtOnce)
+        {
+            Terms = [.. plan.Scored.Select(t => new LexicalTerm(plan.Lexemes[t], bm25.Idf(terms[t].Df), plan.Expanded.Contains(t)))],
+        };
     }
 
     /// <summary>Runs one query, loading only the blocks that can matter.</summary>
     private sealed class Evaluation(LexicalReader reader, PostingCursor[] scored, BlockMaxSearch.Condition[] must, BlockMaxSearch.Condition[] not, int terms, int loadAtOnce)
     {
+        public required IReadOnlyList<LexicalTerm> Terms { get; init; }
+
         public async Task<List<LexicalHit>> BestAsync(int k, CancellationToken ct)
         {
             var floor = 0.0;

@@ -5,9 +5,10 @@ namespace ImageSearch.Catalog.Lexical;
 /// <summary>A query in lexemes. Each condition is a set of term indices of which one must be there (or none may be).</summary>
 /// <param name="Lexemes">The distinct lexemes; an index into them is a term.</param>
 /// <param name="Scored">Terms that add to the score.</param>
+/// <param name="Expanded">Those of them that only a prefix brought in.</param>
 /// <param name="Phrases">Of two lexemes or more; checked on the documents' positions.</param>
 internal sealed record LexicalPlan(
-    IReadOnlyList<string> Lexemes, IReadOnlyList<int> Scored,
+    IReadOnlyList<string> Lexemes, IReadOnlyList<int> Scored, IReadOnlySet<int> Expanded,
     IReadOnlyList<(int[] Terms, bool TagOnly)> Must, IReadOnlyList<(int[] Terms, bool TagOnly)> Not,
     IReadOnlyList<(string Text, bool TagOnly, bool Negated)> Phrases)
 {
@@ -15,6 +16,7 @@ internal sealed record LexicalPlan(
     {
         Dictionary<string, int> terms = new(StringComparer.Ordinal);
         SortedSet<int> scored = [];
+        HashSet<int> spelt = [];
         List<(int[], bool)> must = [], not = [];
         List<(string, bool, bool)> phrases = [];
         var clauses = query.Clauses.Take(LexicalQuery.MaxClauses).Select(c => c with { Text = LexicalText.Normalise(c.Text).Trim() }).Where(c => c.Text.Length > 0).ToList();
@@ -43,6 +45,10 @@ internal sealed record LexicalPlan(
             if (clause.Occurrence != LexicalOccurrence.MustNot)
             {
                 scored.UnionWith(indices);
+                if (clause.Kind != LexicalClauseKind.Prefix)
+                {
+                    spelt.UnionWith(indices);
+                }
             }
 
             var together = clause.Kind == LexicalClauseKind.Phrase && indices.Length > 1;
@@ -68,7 +74,7 @@ internal sealed record LexicalPlan(
             }
         }
 
-        return new([.. terms.OrderBy(t => t.Value).Select(t => t.Key)], [.. scored], must, not, phrases);
+        return new([.. terms.OrderBy(t => t.Value).Select(t => t.Key)], [.. scored], scored.Except(spelt).ToHashSet(), must, not, phrases);
 
         int Term(string lexeme)
         {

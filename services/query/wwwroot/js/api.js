@@ -48,6 +48,18 @@ export function search(query, file, signal) {
 
 export const newest = (before, signal) => call(`api/images?k=36${before ? `&before=${before}` : ''}`, { signal });
 export const details = (id, signal) => call(`api/images/${id}`, { signal });
+
+/** Why a picture is a hit; null where the query is an uploaded picture alone, of which the service keeps nothing. */
+export function explanation(id, query, signal) {
+  const address = new URLSearchParams();
+  for (const [name, value] of [['q', query?.text], ['image', query?.image]]) {
+    if (value) {
+      address.set(name, value);
+    }
+  }
+  return address.size > 0 ? call(`api/images/${id}/explanation?${address}`, { signal }) : null;
+}
+
 export const similar = (id, signal) => call(`api/images/${id}/similar?k=24`, { signal });
 // Asked for every few seconds: must not bring the dialog back that somebody has just closed.
 export const status = () => call('api/status', undefined, false);

@@ -11,9 +11,11 @@ let running = null;
 let cursor = null;
 let before = null;
 let fresh = false;
+// What the hits on the page were asked for; null on the start page.
+let shown = null;
 
 const box = new QueryBox(() => run());
-const grid = new Grid((hit) => panel.open(hit));
+const grid = new Grid((hit) => panel.open(hit, shown));
 const panel = new Panel({
   onClose: () => {
     const { id } = panel;
@@ -60,7 +62,6 @@ function query() {
     mode: byId('mode').value === 'lexical' && !box.text ? 'hybrid' : byId('mode').value,
     filter: filter(),
     groupDuplicates: byId('group').checked || undefined,
-    explain: true,
     k: pageSize,
   };
 }
@@ -126,6 +127,7 @@ async function run(append = false) {
 
 async function find(append, signal) {
   const found = await api.search({ ...query(), cursor: append ? cursor : undefined }, box.file, signal);
+  shown = { text: box.text, image: box.image };
   const hits = byId('good').checked ? found.hits.filter((h) => h.good) : found.hits;
   if (!append) {
     grid.clear();
@@ -155,6 +157,7 @@ function showSummary(found) {
 
 async function browse(append, signal) {
   const list = await api.newest(append ? before : null, signal);
+  shown = null;
   if (!append) {
     grid.clear();
     notice(null);

@@ -19,33 +19,48 @@ export class Panel {
     this.id = null;
   }
 
-  async open(hit) {
+  /** @param query What the hit was found by: { text, image }; null on the start page. */
+  async open(hit, query) {
     this.abort?.abort();
-    this.abort = new AbortController();
+    const { signal } = this.abort = new AbortController();
     this.id = hit.id;
     this.root.hidden = false;
     document.body.classList.add('open');
-    this.draw(hit, null);
-    try {
-      const details = await api.details(hit.id, this.abort.signal);
-      if (this.id === hit.id) {
-        this.draw(hit, details);
+    let details = null;
+    let explanation = null;
+    const faults = [];
+    this.draw(hit, details, explanation);
+
+    // Asked for only now, and each is shown as soon as it is there.
+    const show = async (asked, take) => {
+      try {
+        const answer = await asked;
+        if (answer && this.id === hit.id) {
+          take(answer);
+          this.draw(hit, details, explanation);
+          this.root.append(...faults);
+        }
+      } catch (error) {
+        if (error.name !== 'AbortError' && this.id === hit.id) {
+          faults.push(element('p', { className: 'notice bad', textContent: error.message }));
+          this.root.append(...faults);
+        }
       }
-    } catch (error) {
-      if (error.name !== 'AbortError' && this.id === hit.id) {
-        this.root.append(element('p', { className: 'notice bad', textContent: error.message }));
-      }
-    }
+    };
+    await Promise.all([
+      show(api.details(hit.id, signal), (answer) => { details = answer; }),
+      show(query && api.explanation(hit.id, query, signal), (answer) => { explanation = answer; }),
+    ]);
   }
 
   toggleHeat() {
     byId('heat-toggle')?.click();
   }
 
-  draw(hit, details) {
+  draw(hit, details, explanation) {
     const { picture } = hit;
-    const view = this.view(hit);
-    const heat = hit.explanation?.heatmap;
+    const view = this.view(hit, explanation);
+    const heat = explanation?.heatmap;
     const showing = this.root.querySelector('.heat') && this.heatOf === hit.id;
     this.root.replaceChildren(
       element('header', {},
@@ -57,7 +72,7 @@ export class Panel {
         element('button', { type: 'button', className: 'button', textContent: 'More like this', onclick: () => this.actions.onSimilar(hit.id) }),
         element('a', { className: 'button', textContent: 'Open', href: `api/images/${hit.id}/content?format=jpeg`, target: '_blank', rel: 'noopener' }),
         element('a', { className: 'button', textContent: 'Original', href: `api/images/${hit.id}/original` })),
-      ...this.why(hit),
+      ...this.why(hit, explanation),
       ...this.texts(hit, details),
       ...this.stored(picture, details));
     if (showing) {
@@ -65,12 +80,12 @@ export class Panel {
     }
   }
 
-  view(hit) {
+  view(hit, explanation) {
     const { picture } = hit;
     const image = element('img', { src: `api/images/${hit.id}/content?width=900`, alt: picture.caption || fileName(picture.key), width: picture.width, height: picture.height });
     image.style.height = 'auto';
     const view = element('div', { className: 'view' }, image);
-    const region = hit.explanation?.region;
+    const region = explanation?.region;
     if (region && region.region > 0) {
       const frame = element('span', { className: 'region', title: `The words match here: ${region.words.join(', ')}` });
       Object.assign(frame.style, { left: `${region.x * 100}%`, top: `${region.y * 100}%`, width: `${region.width * 100}%`, height: `${region.height * 100}%` });
@@ -96,7 +111,7 @@ export class Panel {
     view.append(map);
   }
 
-  why(hit) {
+  why(hit, explanation) {
     if (hit.relevance === undefined) {
       return [];
     }
@@ -112,7 +127,7 @@ export class Panel {
     if (hit.lexical) {
       notes.push(`Its text holds the words (BM25 ${hit.lexical.score.toFixed(2)}); they were ${hit.lexical.source === 'written' ? 'written by people or a language model' : 'guessed from the picture'}.`);
     }
-    const terms = hit.explanation?.terms ?? [];
+    const terms = explanation?.terms ?? [];
     return [
       element('h3', { textContent: 'Why' }),
       element('div', { className: 'share' }, ...bar('Relevance', hit.relevance, ''), ...bar('from meaning', hit.dense?.share ?? 0, ''), ...bar('from words', hit.lexical?.share ?? 0, 'words')),

@@ -2,13 +2,12 @@ using System.Collections.Concurrent;
 using System.Net;
 using System.Text;
 using System.Text.Json.Nodes;
-using ImageSearch.Captioner.Chat;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
 
-namespace ImageSearch.Captioner.Tests;
+namespace ImageSearch.Tests.Servers;
 
 public delegate Task FakeAnswer(HttpContext http, JsonNode request);
 
@@ -56,13 +55,6 @@ public sealed class FakeChatServer : IAsyncDisposable
         }
 
         return this;
-    }
-
-    public ChatOptions Options(Action<ChatOptions>? change = null)
-    {
-        var options = new ChatOptions { BaseAddress = BaseAddress, Model = "fake-vision", RetrySeconds = 0.01, BreakSeconds = 0.5, LongestSide = 128 };
-        change?.Invoke(options);
-        return options;
     }
 
     public static FakeAnswer Good(string tags = "\"dog\", \"grass\"", string caption = "A dog lies in the grass.") =>
