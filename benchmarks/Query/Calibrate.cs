@@ -1,102 +1,137 @@
 using System.Numerics.Tensors;
-using ImageSearch.Catalog;
-using ImageSearch.Imaging;
-using ImageSearch.Models;
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using System.Text.Json.Nodes;
 using ImageSearch.Query.Models;
 using ImageSearch.Query.Search;
-using Microsoft.Extensions.Options;
 
 namespace ImageSearch.Benchmarks.Query;
 
 /// <summary>
-/// Fits a model's calibration on labelled pictures. Half of the labels make up the collection, the names of the other half ask for what is not
-/// there; then the other way round. Prints what share of the absent is called so, and what share of the true matches among the first five is cut.
+/// Fits a model's calibration on one set of labelled pictures and tests it on another, both ways round. In each set half of the labels make up the collection
+/// and the names of the other half ask for what is not there, then the other way round. What is stored is fitted on both sets together.
 /// </summary>
 internal static class Calibrate
 {
     private const int Top = 5;
 
-    private sealed record Hit(double Deviations, bool True);
+    /// <summary>The aims: absent things called absent, and true matches among the first five cut at most.</summary>
+    private const double Said = 0.8, Cut = 0.1;
 
-    private sealed record Query(bool Present, IReadOnlyList<Hit> Hits);
-
-    public static async Task RunAsync(string models, string folder, string? background)
+    /// <param name="Best">Deviations of the best hit.</param>
+    /// <param name="True">Deviations of the true matches among the first five.</param>
+    /// <param name="Tail">Of the query's background.</param>
+    private sealed record Query(bool Present, double Best, double[] True, double Tail)
     {
-        var settings = new ModelsOptions { Directory = models };
-        using var opener = new ModelOpener(Options.Create(settings));
-        var dimensions = ModelManifest.Load(models, settings.Embedding).Get<int>("dimensions");
-        using var model = opener.Open(new RegisteredModel(1, settings.Embedding, dimensions, null, "active"));
-        List<(string Label, float[] Vector)> pictures = [];
-        foreach (var file in Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories).Order(StringComparer.Ordinal))
+        public Query Less(double tail) => this with { Best = Best - (tail * Tail), True = [.. True.Select(z => z - (tail * Tail))] };
+    }
+
+    /// <param name="sets">What <see cref="LabelledVectors.Save"/> wrote, two of them.</param>
+    /// <param name="write">Puts the result into the model's manifest.</param>
+    public static void Run(string models, string name, string[] sets, bool write)
+    {
+        using var opener = LabelledVectors.Opener(models);
+        using var model = LabelledVectors.Open(opener, models, name);
+        var vectors = sets.Select(s => LabelledVectors.Load(s, model.Registered.Dimensions)).ToArray();
+        var relevance = new JsonObject();
+        foreach (var (kind, ask) in new (string, Func<LabelledVectors, IReadOnlyList<float[]>, List<Query>>)[] { ("text", ByName), ("image", ByPicture) })
         {
-            try
+            // Pictures of the other set are as good as shipped ones: they have nothing to do with the collection.
+            Query[][] queries = [.. vectors.Select((v, i) => ask(v, model.Shipped.Count >= Background.MinReference ? model.Shipped : vectors[1 - i].Pictures).ToArray())];
+            Console.WriteLine($"\n{name}, queries by {kind}\n\n| fitted on | midpoint | slope | tail | tested on | absent called so | true matches in the top {Top} cut |\n|---|---|---|---|---|---|---|");
+
+            // A set with one picture a label has no true matches for its pictures.
+            int[] usable = [.. Enumerable.Range(0, 2).Where(i => Found(queries[i]).Length > 0)];
+            foreach (var i in usable)
             {
-                var picture = ImageFiles.DecodeScaled(await File.ReadAllBytesAsync(file), 1024);
-                pictures.Add((Path.GetFileName(Path.GetDirectoryName(file)!).ToLowerInvariant().Replace('_', ' '), await model.EncodePicture(picture, default)));
+                var fitted = Fit(queries[i]);
+                foreach (var tested in usable)
+                {
+                    Print(Path.GetFileName(sets[i]), fitted, Path.GetFileName(sets[tested]), queries[tested]);
+                }
             }
-            catch (PictureException e)
+
+            var both = Fit([.. usable.SelectMany(i => queries[i])]);
+            foreach (var i in usable)
             {
-                Console.Error.WriteLine($"{file}: {e.Message}");
+                Print("all", both, Path.GetFileName(sets[i]), queries[i]);
+                Print("(what the model has)", kind == "text" ? model.Calibration.Text : model.Calibration.Image, Path.GetFileName(sets[i]), queries[i]);
             }
+
+            relevance[kind] = new JsonObject { ["midpoint"] = Math.Round(both.Midpoint, 2), ["slope"] = Math.Round(both.Slope, 2), ["tail"] = Math.Round(both.Tail, 2) };
         }
 
-        if (background is not null)
+        Console.WriteLine($"\n\"relevance\": {relevance.ToJsonString()}");
+        if (write)
         {
-            await using var stream = File.Create(background);
-            foreach (var (_, vector) in pictures.Where((_, i) => i % Math.Max(1, pictures.Count / 500) == 0))
-            {
-                stream.Write(System.Runtime.InteropServices.MemoryMarshal.AsBytes<float>(vector));
-            }
+            var path = Path.Combine(models, name, "manifest.json");
+            var manifest = JsonNode.Parse(File.ReadAllText(path))!.AsObject();
+            manifest["relevance"] = relevance;
+            File.WriteAllText(path, manifest.ToJsonString(new JsonSerializerOptions { WriteIndented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping }) + "\n");
         }
+    }
 
-        var labels = pictures.Select(p => p.Label).Distinct().ToArray();
-        List<Query> text = [], image = [];
+    private static List<Query> ByName(LabelledVectors set, IReadOnlyList<float[]> reference) =>
+        Ask(set, reference, [.. set.Names.Zip(set.Texts, (n, t) => (n, t, -1))]);
+
+    private static List<Query> ByPicture(LabelledVectors set, IReadOnlyList<float[]> reference) =>
+        Ask(set, reference, [.. set.Pictures.Select((p, i) => (set.Labels[i], p, i)).Where(q => q.i % 4 == 0)]);
+
+    private static List<Query> Ask(LabelledVectors set, IReadOnlyList<float[]> reference, (string Label, float[] Vector, int Self)[] asked)
+    {
+        List<Query> queries = [];
+        var backgrounds = asked.Select(q => Background.Of(q.Vector, reference)).ToArray();
         foreach (var half in (int[])[0, 1])
         {
-            var inside = labels.Where((_, i) => i % 2 == half).ToHashSet();
-            var collection = pictures.Where(p => inside.Contains(p.Label)).ToArray();
-            var reference = model.Shipped.Count > 0 ? model.Shipped : [.. collection.Select(p => p.Vector)];
-            text.AddRange(labels.Select(l => Ask(model.EncodeText(l), l, null, collection, reference)));
-            image.AddRange(pictures.Where((_, i) => i % 4 == 0).Select(p => Ask(p.Vector, p.Label, p.Vector, collection, reference)));
+            var inside = set.Names.Where((_, i) => i % 2 == half).ToHashSet();
+            int[] collection = [.. Enumerable.Range(0, set.Pictures.Length).Where(i => inside.Contains(set.Labels[i]))];
+            for (var q = 0; q < asked.Length; q++)
+            {
+                var (label, vector, self) = asked[q];
+                var hits = collection.Where(i => i != self).Select(i => (Deviations: backgrounds[q].Deviations(TensorPrimitives.Dot<float>(vector, set.Pictures[i])), True: set.Labels[i] == label))
+                    .OrderByDescending(h => h.Deviations).Take(Top).ToArray();
+                queries.Add(new(inside.Contains(label), hits[0].Deviations, [.. hits.Where(h => h.True).Select(h => h.Deviations)], backgrounds[q].Tail));
+            }
         }
 
-        Console.WriteLine($"{settings.Embedding}: {pictures.Count} pictures, {labels.Length} labels, reference {(model.Shipped.Count > 0 ? "shipped" : "from the collection")}");
-        Report("text", text);
-        Report("image", image);
+        return queries;
     }
 
-    private static Query Ask(float[] query, string label, float[]? self, (string Label, float[] Vector)[] collection, IReadOnlyList<float[]> reference)
+    /// <summary>The midpoint and the weight of the tail where falling short of either aim costs least, in proportion; the slope that makes the labels likeliest, both kinds counting the same.</summary>
+    private static Calibration Fit(Query[] queries)
     {
-        var spread = Background.Of(query, reference);
-        Hit[] hits = [.. collection.Where(p => p.Vector != self).Select(p => new Hit(spread.Deviations(TensorPrimitives.Dot<float>(query, p.Vector)), p.Label == label))
-            .OrderByDescending(h => h.Deviations).Take(Top)];
-        return new(collection.Any(p => p.Label == label), hits);
-    }
-
-    private static void Report(string kind, IReadOnlyList<Query> queries)
-    {
-        var absent = queries.Where(q => !q.Present && q.Hits.Count > 0).Select(q => q.Hits[0].Deviations).ToArray();
-        var found = queries.SelectMany(q => q.Hits).Where(h => h.True).Select(h => h.Deviations).ToArray();
-        Console.WriteLine($"\n| {kind}: cut at z | absent called so | true matches in the top {Top} cut |\n|---|---|---|");
-        var best = (Midpoint: 0.0, Loss: double.MaxValue);
-        for (var cut = 1.5; cut <= 8; cut += 0.25)
+        static double Loss(Query[] queries, double midpoint)
         {
-            var (said, lost) = (absent.Count(z => z < cut) / (double)absent.Length, found.Count(z => z < cut) / (double)Math.Max(1, found.Length));
-
-            // The goals are 80 % said and 10 % cut; falling short of either costs in proportion.
-            var loss = Math.Max(0, 0.8 - said) + Math.Max(0, lost - 0.1) + (0.01 * (1 - said + lost));
-            best = loss < best.Loss ? (cut, loss) : best;
-            Console.WriteLine($"| {cut:0.00} | {said:P0} | {lost:P0} |");
+            var (said, cut) = Shares(queries, midpoint);
+            return Math.Max(0, Said - said) + Math.Max(0, cut - Cut) + (0.01 * (1 - said + cut));
         }
 
-        Console.WriteLine($"\"relevance\".\"{kind}\": {{ \"midpoint\": {best.Midpoint:0.00}, \"slope\": {Slope(best.Midpoint, absent, found):0.00} }}");
+        var (tail, midpoint, _) = Enumerable.Range(0, 16).Select(i => i * 0.1).SelectMany(t =>
+        {
+            Query[] less = [.. queries.Select(q => q.Less(t))];
+            return Enumerable.Range(0, 121).Select(i => -4 + (i * 0.1)).Select(m => (Tail: t, Midpoint: m, Loss: Loss(less, m)));
+        }).MinBy(c => c.Loss);
+        Query[] fitted = [.. queries.Select(q => q.Less(tail))];
+        var (absent, found) = (Absent(fitted), Found(fitted));
+        static double Surprise(double x) => x > 30 ? x : Math.Log(1 + Math.Exp(x));
+        var slope = Enumerable.Range(2, 59).Select(i => i * 0.05)
+            .MinBy(s => absent.Average(z => Surprise(s * (z - midpoint))) + found.Average(z => Surprise(-s * (z - midpoint))));
+        return new(midpoint, slope, tail);
     }
 
-    /// <summary>Slope of the logistic curve with this midpoint that makes the labels likeliest, both kinds counting the same.</summary>
-    private static double Slope(double midpoint, double[] absent, double[] found)
+    private static (double Said, double Cut) Shares(Query[] queries, double midpoint)
     {
-        static double Loss(double x) => x > 30 ? x : Math.Log(1 + Math.Exp(x));
-        double Of(double slope) => absent.Average(z => Loss(slope * (z - midpoint))) + found.Average(z => Loss(-slope * (z - midpoint)));
-        return Enumerable.Range(2, 59).Select(i => i * 0.05).MinBy(Of);
+        var (absent, found) = (Absent(queries), Found(queries));
+        return (absent.Count(z => z < midpoint) / (double)absent.Length, found.Count(z => z < midpoint) / (double)found.Length);
+    }
+
+    private static double[] Absent(Query[] queries) => [.. queries.Where(q => !q.Present).Select(q => q.Best)];
+
+    private static double[] Found(Query[] queries) => [.. queries.Where(q => q.Present).SelectMany(q => q.True)];
+
+    private static void Print(string fitted, Calibration c, string tested, Query[] queries)
+    {
+        var (said, cut) = Shares([.. queries.Select(q => q.Less(c.Tail))], c.Midpoint);
+        Console.WriteLine($"| {fitted} | {c.Midpoint:0.00} | {c.Slope:0.00} | {c.Tail:0.00} | {tested} | {said:P0} | {cut:P0} |");
     }
 }

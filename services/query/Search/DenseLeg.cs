@@ -45,10 +45,10 @@ public sealed class DenseLeg(VectorSearch vectors)
         return [.. hits.Select(h =>
         {
             var deviations = background.Deviations(h.Cosine);
-            var probability = calibration.Probability(deviations);
+            var probability = calibration.Probability(deviations, background.Tail);
             for (var i = 0; i < against.Count; i++)
             {
-                var unwanted = query.Model.Calibration.Text.Probability(against[i].Deviations(h.OtherCosines[i]));
+                var unwanted = query.Model.Calibration.Text.Probability(against[i].Deviations(h.OtherCosines[i]), against[i].Tail);
                 probability *= unwanted < Doubt ? 1 : 1 - unwanted;
             }
 

@@ -3,7 +3,8 @@ using System.Numerics.Tensors;
 namespace ImageSearch.Query.Search;
 
 /// <summary>How cosines of one query with pictures that have nothing to do with it are spread.</summary>
-public readonly record struct Background(double Centre, double Deviation)
+/// <param name="Tail">Deviations above the centre that the top hundredth of them reaches on average: a query that unrelated pictures come near to proves less.</param>
+public readonly record struct Background(double Centre, double Deviation, double Tail = 0)
 {
     /// <summary>Fewer reference vectors than this say too little.</summary>
     public const int MinReference = 48;
@@ -30,16 +31,18 @@ public readonly record struct Background(double Centre, double Deviation)
 
         Array.Sort(cosines);
         double Quantile(double q) => cosines[(int)(q * (cosines.Length - 1))];
-        return new(Quantile(0.5), Math.Max(0.01, (Quantile(0.75) - Quantile(0.25)) / 1.349));
+        var (centre, deviation) = (Quantile(0.5), Math.Max(0.01, (Quantile(0.75) - Quantile(0.25)) / 1.349));
+        var top = cosines.AsSpan()[^Math.Max(3, cosines.Length / 100)..];
+        return new(centre, deviation, ((TensorPrimitives.Sum<double>(top) / top.Length) - centre) / deviation);
     }
 
     public double Deviations(double cosine) => (cosine - Centre) / Deviation;
 }
 
-/// <summary>From deviations above the background to the probability of a match: 1 / (1 + exp(-slope (z - midpoint))).</summary>
-public sealed record Calibration(double Midpoint, double Slope)
+/// <summary>From deviations above the background and the background's tail to the probability of a match: 1 / (1 + exp(-slope (z - midpoint - tail t))).</summary>
+public sealed record Calibration(double Midpoint, double Slope, double Tail = 0)
 {
-    public double Probability(double deviations) => 1 / (1 + Math.Exp(-Slope * (deviations - Midpoint)));
+    public double Probability(double deviations, double tail = 0) => 1 / (1 + Math.Exp(-Slope * (deviations - Midpoint - (Tail * tail))));
 }
 
 /// <summary>Calibrations of one embedding model, from its manifest's field <c>relevance</c>.</summary>
