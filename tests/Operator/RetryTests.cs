@@ -93,6 +93,27 @@ public sealed class RetryTests(OperatorFixture fixture) : IClassFixture<Operator
         Assert.Equal([0, 1, 1, 1, 1, 1, 2, 2], (await fixture.GetAsync<RetryItem[]>($"/api/retries/{retry.Retry}/items")).Select(i => i.Batch));
     }
 
+    [Theory]
+    [InlineData(50)]
+    [InlineData(3)]
+    [InlineData(0.7)]
+    public async Task A_retry_at_a_rate_sends_everything(double rate)
+    {
+        var exception = $"System.Rate{rate.ToString(System.Globalization.CultureInfo.InvariantCulture)}x";
+        for (var i = 0; i < 4; i++)
+        {
+            await FailAsync("ingest-rejections", exception);
+        }
+
+        var retry = await fixture.PostAsync<RetryStarted>("/api/failures/retry", new { q = "exception:" + exception, rate });
+        for (var i = 0; i < 4; i++)
+        {
+            await TakeAsync("ingest-rejections");
+        }
+
+        Assert.Equal(4, (await StateAsync(retry.Retry, s => s.State == "done")).Succeeded);
+    }
+
     [Fact]
     public async Task What_a_dead_operator_left_in_sending_goes_out_and_is_counted()
     {

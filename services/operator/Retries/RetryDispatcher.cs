@@ -100,8 +100,7 @@ public sealed class RetryDispatcher(
     private async Task PacedAsync(RetrySummary state, float rate, CancellationToken ct)
     {
         var now = time.GetUtcNow();
-        var since = paced.TryGetValue(state.Id, out var last) ? now - last : TimeSpan.FromSeconds(1 / rate);
-        var allowed = (int)Math.Min(since.TotalSeconds * rate, Math.Max(rate, 1));
+        var allowed = paced.TryGetValue(state.Id, out var last) ? (int)Math.Min((now - last).TotalSeconds * rate, Math.Max(rate, 1)) : 1;
         if (allowed >= 1)
         {
             paced[state.Id] = now;
