@@ -25,18 +25,23 @@ internal static class AlphaPlane
     /// <exception cref="LicFormatException">The section is not exactly one plane.</exception>
     public static void Decode(ReadOnlySpan<byte> section, int width, int height, byte[] pixels)
     {
-        var plane = new byte[width * height];
-        using var decoder = default(BrotliDecoder);
-        var status = decoder.Decompress(section, plane, out var consumed, out var written);
-        if (status != System.Buffers.OperationStatus.Done || consumed != section.Length || written != plane.Length)
-        {
-            throw new LicFormatException(LicError.Corrupt, "The alpha section does not hold one value per pixel.");
-        }
-
+        var plane = Check(section, width, height);
         for (var i = 0; i < plane.Length; i++)
         {
             plane[i] += i < width ? (byte)255 : plane[i - width];
             pixels[(4 * i) + 3] = plane[i];
         }
+    }
+
+    /// <summary>Unpacks the section alone.</summary>
+    /// <returns>Differences, one a pixel.</returns>
+    /// <exception cref="LicFormatException">The section is not exactly one plane.</exception>
+    public static byte[] Check(ReadOnlySpan<byte> section, int width, int height)
+    {
+        var plane = new byte[width * height];
+        using var decoder = default(BrotliDecoder);
+        var status = decoder.Decompress(section, plane, out var consumed, out var written);
+        return status == System.Buffers.OperationStatus.Done && consumed == section.Length && written == plane.Length ? plane
+            : throw new LicFormatException(LicError.Corrupt, "The alpha section does not hold one value per pixel.");
     }
 }

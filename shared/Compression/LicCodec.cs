@@ -120,6 +120,29 @@ public sealed class LicCodec : IDisposable
     }
 
     /// <summary>
+    /// Decodes the integers of every section (preview, latents, alpha) and throws them away; no transform runs. A damaged section whose CRC-32C
+    /// was made to fit is noticed as soon as the range coder does not end exactly with its last byte, which is nearly always.
+    /// </summary>
+    /// <exception cref="LicFormatException">The stream is damaged, or its model is missing.</exception>
+    public void Verify(ReadOnlyMemory<byte> stream, CancellationToken ct = default)
+    {
+        var header = LicStream.ReadChecked(stream.Span);
+        var model = ModelOf(header);
+        var (latents, alpha) = (header.HeaderBytes + header.PreviewBytes, header.HeaderBytes + header.PreviewBytes + header.LatentBytes);
+        if (header.HasPreview)
+        {
+            var (grid, rate, section) = SearchSection(header);
+            WithSymbols(model, stream[section], grid, rate, ct, _ => true);
+        }
+
+        WithSymbols(model, stream[latents..alpha], new Grid(header.Width, header.Height), header.Rate, ct, _ => true);
+        if (header.HasAlpha)
+        {
+            AlphaPlane.Check(stream.Span[alpha..], header.Width, header.Height);
+        }
+    }
+
+    /// <summary>
     /// Latents of a picture as it is (scale it to <see cref="SearchLongestSide"/> first for search), without quantisation: g_a alone.
     /// </summary>
     /// <exception cref="ArgumentException">The picture or the quality is out of range.</exception>

@@ -63,12 +63,48 @@ public class HostileStreamTests(TestModel model, ITestOutputHelper output) : ICl
     {
         var before = GC.GetTotalAllocatedBytes(precise: true);
         var stream = LicStream.Write(11_000, 12_000, model.Codec.CodecId, 4, (new LicPreview(8000, 8000, 4), new byte[100]), new byte[2000], new byte[50]);
-        foreach (Action<byte[]> use in new Action<byte[]>[] { s => model.Codec.Decode(s), s => model.Codec.DecodeLatents(s), s => model.Codec.DecodePreview(s) })
+        foreach (Action<byte[]> use in new Action<byte[]>[] { s => model.Codec.Decode(s), s => model.Codec.DecodeLatents(s), s => model.Codec.DecodePreview(s), s => model.Codec.Verify(s) })
         {
             Assert.Equal(LicError.Truncated, Assert.Throws<LicFormatException>(() => use(stream)).Reason);
         }
 
         Assert.True(GC.GetTotalAllocatedBytes(precise: true) - before < 1_000_000);
+    }
+
+    [Fact]
+    public void Verifying_reads_every_section_not_only_the_one_that_search_reads()
+    {
+        var stream = model.Codec.Encode(TestModel.Picture(800, 96, channels: 4));
+        var header = LicStream.ReadHeader(stream);
+        model.Codec.Verify(stream);
+        var random = new Random(5);
+        var (latents, alpha) = (0, 0);
+        for (var i = 0; i < 40; i++)
+        {
+            latents += Noticed(header.HeaderBytes + header.PreviewBytes + random.Next(header.LatentBytes * 9 / 10));
+            alpha += Noticed(stream.Length - header.AlphaBytes + random.Next(header.AlphaBytes));
+        }
+
+        output.WriteLine($"of 40 flipped bits {latents} were noticed in the latents and {alpha} in the alpha plane");
+        Assert.InRange(latents, 36, 40);
+        Assert.InRange(alpha, 5, 40);
+
+        int Noticed(int at)
+        {
+            var damaged = stream.ToArray();
+            damaged[at] ^= (byte)(1 << random.Next(8));
+            LicStream.WriteChecksum(damaged);
+            model.Codec.DecodeLatents(damaged);
+            try
+            {
+                model.Codec.Verify(damaged);
+                return 0;
+            }
+            catch (LicFormatException)
+            {
+                return 1;
+            }
+        }
     }
 
     [Theory]

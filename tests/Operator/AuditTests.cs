@@ -1,3 +1,5 @@
+using System.Buffers.Binary;
+using System.Numerics;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json.Nodes;
@@ -15,6 +17,7 @@ namespace ImageSearch.Operator.Tests;
 public sealed class AuditTests(OperatorFixture fixture) : IClassFixture<OperatorFixture>
 {
     private byte[] stream = [];
+    private byte[] large = [];
     private int pictures;
 
     [Fact]
@@ -23,6 +26,7 @@ public sealed class AuditTests(OperatorFixture fixture) : IClassFixture<Operator
         using (var codec = LicCodec.Open(fixture.ModelsDirectory, threads: 1))
         {
             stream = codec.Encode(new Picture(32, 32, 3, new byte[32 * 32 * 3]));
+            large = DamagedBehindItsPreview(codec);
         }
 
         var model = await new EmbeddingCatalog(fixture.Db).RegisterModelAsync("test/1", 4, null);
@@ -40,6 +44,7 @@ public sealed class AuditTests(OperatorFixture fixture) : IClassFixture<Operator
         var flipped = await PictureAsync(model);
         await fixture.Store.PutAsync(fixture.Derived, flipped.Stream, [.. stream[..^1], (byte)~stream[^1]], "application/octet-stream");
         var undecodable = await PictureAsync(model, stream: "no .lic stream"u8.ToArray());
+        var damagedMain = await PictureAsync(model, stream: large);
         var faceless = await PictureAsync(model);
         await fixture.Store.DeleteAsync(fixture.Derived, ObjectKeys.Thumbnail(faceless.Id));
         var unembedded = await PictureAsync(model, vector: false);
@@ -61,7 +66,7 @@ public sealed class AuditTests(OperatorFixture fixture) : IClassFixture<Operator
         [
             (FindingKinds.UploadUnknown, "unknown/a b+ü.png"), (FindingKinds.UploadMissing, "pictures/3.png"), (FindingKinds.UploadChanged, changed.Key),
             (FindingKinds.BitstreamMissing, unencoded.Image.ToString()), (FindingKinds.VectorMissing, unencoded.Image.ToString()), (FindingKinds.BitstreamObjectMissing, lost.Stream), (FindingKinds.BitstreamDamaged, cut.Stream),
-            (FindingKinds.BitstreamDamaged, flipped.Stream), (FindingKinds.BitstreamDamaged, undecodable.Stream), (FindingKinds.ThumbnailMissing, ObjectKeys.Thumbnail(faceless.Id)), (FindingKinds.VectorMissing, unembedded.Image.ToString()),
+            (FindingKinds.BitstreamDamaged, flipped.Stream), (FindingKinds.BitstreamDamaged, undecodable.Stream), (FindingKinds.BitstreamDamaged, damagedMain.Stream), (FindingKinds.ThumbnailMissing, ObjectKeys.Thumbnail(faceless.Id)), (FindingKinds.VectorMissing, unembedded.Image.ToString()),
             (FindingKinds.TextMissing, uncaptioned.Image.ToString()), (FindingKinds.LexicalMissing, unindexed.Image.ToString()),
             (FindingKinds.DerivedOrphan, orphan), (FindingKinds.DerivedOrphan, superseded), (FindingKinds.DerivedForeign, ObjectKeys.BitstreamPrefix + "notes.txt"),
         ];
@@ -76,6 +81,7 @@ public sealed class AuditTests(OperatorFixture fixture) : IClassFixture<Operator
         Assert.Contains((unencoded.Image, "encode", false), requests);
         Assert.Contains((lost.Image, "encode", true), requests);
         Assert.Contains((cut.Image, "encode", true), requests);
+        Assert.Contains((damagedMain.Image, "encode", true), requests);
         Assert.Contains((faceless.Image, "encode", true), requests);
         Assert.Contains((unembedded.Image, "embed", false), requests);
         Assert.DoesNotContain((unencoded.Image, "embed", false), requests);
@@ -100,6 +106,26 @@ public sealed class AuditTests(OperatorFixture fixture) : IClassFixture<Operator
         Assert.Equal("z\uff5e", Assert.Single(page.OnlyStored).Key);
         Assert.Equal("z\U0001f600", page.Next);
         await Task.CompletedTask;
+    }
+
+    /// <summary>A large picture's stream with one bit of its main section flipped and the checksum made to fit: what search reads, the preview, is whole.</summary>
+    private static byte[] DamagedBehindItsPreview(LicCodec codec)
+    {
+        var random = new Random(3);
+        var pixels = new byte[800 * 64 * 3];
+        random.NextBytes(pixels);
+        var damaged = codec.Encode(new Picture(800, 64, 3, pixels));
+        var header = LicStream.ReadHeader(damaged);
+        damaged[header.HeaderBytes + header.PreviewBytes + (header.LatentBytes / 3)] ^= 16;
+        var crc = uint.MaxValue;
+        for (var i = 0; i < damaged.Length; i++)
+        {
+            crc = i is >= 9 and < 13 ? crc : BitOperations.Crc32C(crc, damaged[i]);
+        }
+
+        BinaryPrimitives.WriteUInt32LittleEndian(damaged.AsSpan(9), ~crc);
+        codec.DecodeLatents(damaged);
+        return damaged;
     }
 
     private async Task<(long Image, ImageId Id, string Key, string Stream)> PictureAsync(RegisteredModel model, bool bitstream = true, bool vector = true, bool texts = true, bool lexical = true, byte[]? stream = null)

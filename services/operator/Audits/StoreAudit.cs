@@ -61,7 +61,7 @@ public sealed class StoreAudit(AuditCatalog catalog, ObjectStore store, IOptions
         return new(findings, merged.Next, merged.Count);
     }
 
-    /// <summary>Reads every bitstream: SHA-256 against the catalogue, then the symbols that search reads are decoded.</summary>
+    /// <summary>Reads every bitstream: SHA-256 against the catalogue, then the symbols of every section are decoded.</summary>
     public async Task<Page> DeepAsync(string after, CancellationToken ct)
     {
         var page = await catalog.BitstreamsByKeyAsync(after, DeepPageSize, ct);
@@ -95,7 +95,7 @@ public sealed class StoreAudit(AuditCatalog catalog, ObjectStore store, IOptions
 
         try
         {
-            codec.Value.DecodeLatents(content, ct);
+            codec.Value.Verify(content, ct);
             return null;
         }
         catch (LicFormatException e) when (e.Reason != LicError.UnknownModel)
