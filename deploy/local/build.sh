@@ -21,17 +21,16 @@ sources_changed() {
     \( -name bin -o -name obj -o -name TestResults \) -prune -o -newer "$stamp" -print -quit)" ]
 }
 
-# build_services: the six services and the command line; sets BUILT
+# build_services: the six services and the command line
 build_services() {
   local project projects=()
-  BUILT=no
   sources_changed "$CHECKOUT/.imagesearch/built" services shared tools || return 0
+  sources_changed "$CHECKOUT/.imagesearch/built-all" services shared tools || return 0
   for project in "$CHECKOUT"/services/*/*.csproj "$CHECKOUT"/tools/cli/*.csproj; do projects+=("${project#"$CHECKOUT/"}"); done
   mkdir -p "$CHECKOUT/.imagesearch"
   printf '%s\n' "${projects[@]}" | sed 's/.*/"&"/' | paste -sd, |
     sed 's|.*|{"solution":{"path":"../ImageSearch.sln","projects":[&]}}|' >"$CHECKOUT/.imagesearch/services.slnf"
   build .imagesearch/services.slnf built
-  BUILT=yes
 }
 
 build_everything() {
@@ -46,7 +45,8 @@ build() {
   mkdir -p "${log%/*}"
   # The time before the build: what is edited meanwhile is built next time.
   touch "$stamp.new"
-  (cd "$CHECKOUT" && dotnet build "$1" -c Release -v quiet -p:SharedCompilationId="$server" "$(restore_mode)" >"$log" 2>&1 9>&- 8>&-) || status=$?
+  # Systems with other state folders may run from this checkout, but only one builds.
+  (cd "$CHECKOUT" && flock -o .imagesearch/build.lock dotnet build "$1" -c Release -v quiet -p:SharedCompilationId="$server" "$(restore_mode)" >"$log" 2>&1 9>&- 8>&-) || status=$?
   stop_compiler "$server"
   if [ "$status" != 0 ]; then
     explain_restore "$log"

@@ -5,8 +5,9 @@ LOCAL=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 CHECKOUT=$(cd "$LOCAL/../.." && pwd)
 # Same rule as Directory.Build.props: builds look there for what setup fetched.
 CACHE=${IMAGESEARCH_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/imagesearch}
-# Everything of one running system: ports, env, data, logs, run. `test` has its own below it.
-STATE=$CHECKOUT/.imagesearch
+# Everything of one running system: ports, env, data, logs, run. `test` has its own below it. Builds stay in the checkout's.
+STATE=${IMAGESEARCH_STATE:-$CHECKOUT/.imagesearch}
+[[ $STATE == /* ]] || STATE=$PWD/$STATE
 SERVICES=(query ingest codec embedder captioner operator)
 
 say() { printf '%s\n' "$*" >&2; }

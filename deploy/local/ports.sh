@@ -58,7 +58,7 @@ choose_block() {
   die "no free block of $PORT_BLOCK ports between $FIRST_PORT and $LAST_PORT"
 }
 
-# Reads .imagesearch/ports, or makes it.
+# Reads the state folder's ports, or makes them.
 allot_ports() {
   local base i
   mkdir -p "$CACHE/ports" "$STATE"

@@ -3,7 +3,7 @@
 
 CLI=$CHECKOUT/tools/cli/bin/Release/net10.0/ImageSearch.Cli.dll
 
-# Writes .imagesearch/env: .NET configuration names, readable by the shell too. Holds passwords, so only the owner may read it.
+# Writes the file env of the state folder: .NET configuration names, readable by the shell too. Holds passwords, so only the owner may read it.
 write_settings() {
   local service POSTGRES RABBITMQ RABBITMQ_MANAGEMENT S3_ENDPOINT S3_ACCESS_KEY=${S3_ACCESS_KEY:-} S3_SECRET_KEY=${S3_SECRET_KEY:-}
   eval "$(server_addresses '')"
@@ -33,6 +33,7 @@ write_settings() {
 
 # cli ARGUMENT...: with the settings of this checkout's system, if it has been started before
 cli() (
+  export IMAGESEARCH_STATE=$STATE IMAGESEARCH_CHECKOUT=$CHECKOUT
   # shellcheck source=/dev/null
   [ ! -s "$STATE/env" ] || . "$STATE/env"
   exec dotnet "$CLI" "$@" 9>&-
@@ -50,6 +51,15 @@ start_service() {
     cd "$CHECKOUT/services/$service" || exit 1
     Urls="http://127.0.0.1:${PORT[$service]}" start "$service" dotnet "$(service_dll "$service")"
   )
+}
+
+# Whether a running service was built anew since it started.
+services_outdated() {
+  local service
+  for service in "${SERVICES[@]}"; do
+    if running "$service" && [ -n "$(find "$CHECKOUT/services/$service/bin/Release" -name '*.dll' -newer "$STATE/run/$service.pid" -print -quit)" ]; then return 0; fi
+  done
+  return 1
 }
 
 start_services() {

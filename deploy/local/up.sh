@@ -13,7 +13,7 @@ up() {
   cli provision >"$STATE/logs/provision.log" 2>&1 || fail_with_log provision 'the servers could not be provisioned'
   let_rgw_see_new_queues
   if [ $# = 0 ]; then
-    [ "$BUILT$SETTINGS_CHANGED" = nono ] || stop_services
+    [ "$SETTINGS_CHANGED" = no ] && ! services_outdated || stop_services
     start_services
   fi
   unlock_state
@@ -37,7 +37,7 @@ show_addresses() {
 ImageSearch is running.
   Search page      http://127.0.0.1:${PORT[query]}/
   Upload           ./imagesearch add FILE-OR-FOLDER...   or POST http://127.0.0.1:${PORT[ingest]}/images
-  Object store     ${ObjectStore__Endpoint:-} (S3, bucket ${ObjectStore__UploadBucket:-}; keys in .imagesearch/env)
+  Object store     ${ObjectStore__Endpoint:-} (S3, bucket ${ObjectStore__UploadBucket:-}; keys in $STATE/env)
   Operator         http://127.0.0.1:${PORT[operator]}/
   Search           ./imagesearch search "a dog on the beach"
   Stop             ./imagesearch down

@@ -21,7 +21,7 @@ public static class ChaosCommand
         var seed = new Option<int?>("--seed") { Description = "Repeats a run; without it a new one is chosen and printed." };
         var pace = new Option<int>("--pace") { Description = "Milliseconds between steps.", DefaultValueFactory = _ => 300 };
         var minutes = new Option<int>("--timeout") { Description = "Minutes for everything to settle at the end.", DefaultValueFactory = _ => 20 };
-        var folder = new Option<string>("--checkout") { Description = "Folder that the local stack runs from.", DefaultValueFactory = _ => "." };
+        var folder = new Option<string>("--checkout") { Description = "Folder that the local stack runs from.", DefaultValueFactory = _ => Environment.GetEnvironmentVariable("IMAGESEARCH_CHECKOUT") ?? "." };
         var command = new Command("chaos", "Kill a local stack's processes while pictures arrive, and check that nothing is lost or doubled.") { pictures, seed, pace, minutes, folder };
         command.SetAction((r, ct) => RunAsync(Math.Max(16, r.GetValue(pictures)), r.GetValue(seed) ?? Random.Shared.Next(1, 1_000_000), r.GetValue(pace), TimeSpan.FromMinutes(r.GetValue(minutes)), r.GetValue(folder)!, ct));
         return command;
@@ -121,16 +121,22 @@ public static class ChaosCommand
         using var client = new OperatorClient();
         var verdict = new ChaosVerdict(db, store);
         var start = Stopwatch.GetTimestamp();
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(ct);
+        limit.CancelAfter(timeout);
+        var doing = "";
         List<string> wrong = [];
-        for (var round = 1; Stopwatch.GetElapsedTime(start) < timeout; round++)
+        for (var round = 1; !limit.IsCancellationRequested; round++)
         {
             try
             {
-                await IdleAsync(client, ct);
-                var retried = await RetryAsync(client, ct);
-                var findings = await AuditAsync(client, ct);
-                await IdleAsync(client, ct);
-                wrong = await verdict.JudgeAsync(plan.Prefix, expected, ct);
+                await IdleAsync(client, queues => doing = queues, limit.Token);
+                doing = "the retry of failed messages did not end; see `imagesearch retries list`";
+                var retried = await RetryAsync(client, limit.Token);
+                doing = "the audit did not end; see `imagesearch audit list`";
+                var findings = await AuditAsync(client, limit.Token);
+                await IdleAsync(client, queues => doing = queues, limit.Token);
+                doing = "something was always found anew";
+                wrong = await verdict.JudgeAsync(plan.Prefix, expected, limit.Token);
                 Console.WriteLine($"{DateTimeOffset.Now:HH:mm:ss} round {round}: {retried} failed messages sent again, {findings} findings, {wrong.Count} things wrong");
                 if (retried == 0 && findings == 0 && wrong.Count == 0)
                 {
@@ -138,25 +144,32 @@ public static class ChaosCommand
                     return 0;
                 }
             }
-            catch (Exception e) when (e is HttpRequestException or Npgsql.NpgsqlException or CliException or JsonException)
+            catch (OperationCanceledException) when (limit.IsCancellationRequested && !ct.IsCancellationRequested)
+            {
+                break;
+            }
+            catch (Exception e) when (e is HttpRequestException or Npgsql.NpgsqlException or CliException or JsonException or TaskCanceledException && !ct.IsCancellationRequested)
             {
                 Console.WriteLine($"{DateTimeOffset.Now:HH:mm:ss} round {round}: {e.Message}");
+                doing = e.Message;
                 await Task.Delay(5000, ct);
             }
         }
 
         wrong.ForEach(Console.WriteLine);
-        throw new CliException($"It did not settle within {timeout.TotalMinutes:0} min.");
+        throw new CliException($"It did not settle within {timeout.TotalMinutes:0} min: {doing}.");
     }
 
-    private static async Task IdleAsync(OperatorClient client, CancellationToken ct)
+    private static async Task IdleAsync(OperatorClient client, Action<string> tell, CancellationToken ct)
     {
         // Three looks in a row, since the broker's numbers are up to 5 s old and one stage feeds the next.
         for (var quiet = 0; quiet < 3; await Task.Delay(3000, ct))
         {
             var state = await client.GetAsync<JsonNode>("/api/pipeline", ct);
-            var open = state["stages"]!.AsArray().Sum(s => s!["backlog"]!.GetValue<long>() + (s["inFlight"]?.GetValue<long>() ?? 0)) + state["unstoredFailures"]!.GetValue<long>();
-            quiet = open == 0 ? quiet + 1 : 0;
+            var open = state["stages"]!.AsArray().Select(s => (Name: s!["queue"]!.ToString(), Ready: s["backlog"]!.GetValue<long>(), InHand: s["inFlight"]?.GetValue<long>() ?? 0))
+                .Append((Name: "failures that are not stored yet", Ready: state["unstoredFailures"]!.GetValue<long>(), InHand: 0)).Where(q => q.Ready + q.InHand > 0).ToList();
+            quiet = open.Count == 0 ? quiet + 1 : 0;
+            tell($"the queues did not come to rest ({string.Join("; ", open.Select(q => $"{q.Name}: {q.Ready} waiting, {q.InHand} in hand"))})");
         }
     }
 

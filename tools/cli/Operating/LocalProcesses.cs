@@ -5,7 +5,7 @@ namespace ImageSearch.Cli.Operating;
 /// <summary>The processes of a local stack, by the pid files in its state folder.</summary>
 internal sealed class LocalProcesses(string checkout)
 {
-    private readonly string run = Path.Combine(checkout, ".imagesearch", "run");
+    private readonly string run = Path.Combine(Environment.GetEnvironmentVariable("IMAGESEARCH_STATE") ?? Path.Combine(checkout, ".imagesearch"), "run");
 
     /// <exception cref="CliException">Nothing runs from this folder.</exception>
     public void Check()
@@ -45,7 +45,7 @@ internal sealed class LocalProcesses(string checkout)
         {
             if (tries == 3)
             {
-                throw new CliException("The stack could not be started again: see .imagesearch/logs.");
+                throw new CliException($"The stack could not be started again: see {Path.GetFullPath(Path.Combine(run, "..", "logs"))}.");
             }
 
             await Task.Delay(2000, ct);
