@@ -10,7 +10,7 @@ using RabbitMQ.Client;
 
 namespace ImageSearch.Operator.Tests;
 
-/// <summary>The operator service, whole, on a database, a virtual host and buckets of its own.</summary>
+/// <summary>The operator service, whole, on a real port, a database, a virtual host and buckets of its own.</summary>
 public sealed class OperatorFixture : IAsyncLifetime
 {
     private TestDatabase database = null!;
@@ -51,7 +51,9 @@ public sealed class OperatorFixture : IAsyncLifetime
         await PipelineTopology.DeclareAsync(BrokerUri);
         connection = await new ConnectionFactory { Uri = broker.Uri }.CreateConnectionAsync();
         Channel = await connection.CreateChannelAsync(new CreateChannelOptions(true, true));
-        factory = new WebApplicationFactory<OperatorOptions>().WithWebHostBuilder(b => b.ConfigureAppConfiguration(c => c.AddInMemoryCollection(Settings())));
+        factory = new WebApplicationFactory<OperatorOptions>().WithWebHostBuilder(b => b.UseSetting("urls", "http://127.0.0.1:0").ConfigureAppConfiguration(c => c.AddInMemoryCollection(Settings())));
+        factory.UseKestrel(0);
+        factory.StartServer();
         Http = factory.CreateClient();
         Http.DefaultRequestHeaders.Add("X-Actor", "tester");
         Store = new ObjectStore(new() { Endpoint = buckets.Endpoint, AccessKey = buckets.AccessKey, SecretKey = buckets.SecretKey, UploadBucket = Upload, DerivedBucket = Derived });

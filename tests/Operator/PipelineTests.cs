@@ -78,6 +78,28 @@ public sealed class PipelineTests(OperatorFixture fixture) : IClassFixture<Opera
         Assert.Equal(HttpStatusCode.Accepted, (await fixture.Http.PostAsJsonAsync($"/api/pictures/{image}/reprocess", new { stage = "embed" })).StatusCode);
     }
 
+    [Theory]
+    [InlineData(0, 1, 5.0, 5.0, false, 0.0, null)]
+    [InlineData(500, 1, 2.0, 9.0, false, 0.0, null)]
+    [InlineData(500, 1, 9.5, 2.0, false, 0.0, "does not keep up: 9.5 messages a second come in, 2.0 are done")]
+    [InlineData(500, 0, 0.0, 0.0, false, 0.0, "has no worker")]
+    [InlineData(7, 0, 0.0, 0.0, true, 0.0, "is paused with 7 messages waiting")]
+    [InlineData(9000, 1, 1.0, 2.0, false, 0.0, "needs 0.02:30 h to empty")]
+    [InlineData(1, 1, 1.0, 2.0, false, 7200.0, "its oldest picture waits for 0.02:00 h")]
+    public void A_stage_that_does_not_keep_up_is_warned_of(long ready, long workers, double into, double done, bool paused, double waits, string? warning)
+    {
+        var queue = new QueueState("codec", ready, 0, workers, into, done);
+        var warnings = PipelineView.Warnings(queue, paused, waits, done > into ? ready / (done - into) : null, TimeSpan.FromMinutes(10)).ToArray();
+        if (warning is null)
+        {
+            Assert.Empty(warnings);
+        }
+        else
+        {
+            Assert.StartsWith(warning, Assert.Single(warnings));
+        }
+    }
+
     [Fact]
     public async Task The_api_describes_itself()
     {

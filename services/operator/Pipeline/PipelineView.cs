@@ -70,7 +70,7 @@ public sealed class PipelineView(
             var drain = state.Out - state.In;
             var empty = state.Ready == 0 ? 0 : drain > 0.01 ? state.Ready / drain : null;
             stages.Add(new(queue, paused.ContainsKey(queue), paused.GetValueOrDefault(queue)?.Actor, state.Ready, state.Unanswered, state.Consumers, state.In, state.Out, done,
-                waits, empty, failed.GetValueOrDefault(queue), [.. Warnings(state, paused.ContainsKey(queue), waits, empty)]));
+                waits, empty, failed.GetValueOrDefault(queue), [.. Warnings(state, paused.ContainsKey(queue), waits, empty, options.Value.SlowAfter)]));
         }
 
         warnings.AddRange(stages.SelectMany(s => s.Warnings.Select(w => $"{s.Queue}: {w}")));
@@ -83,7 +83,10 @@ public sealed class PipelineView(
         return new(now, await progress.CountAsync(ct: ct), stages, failed.Values.Sum(), unstored, warnings);
     }
 
-    private IEnumerable<string> Warnings(QueueState q, bool paused, double? waits, double? empty)
+    /// <summary>What an operator should know of a stage; nothing if it keeps up.</summary>
+    /// <param name="waits">Seconds that its oldest picture waits.</param>
+    /// <param name="empty">Seconds to empty the queue at the present rates.</param>
+    public static IEnumerable<string> Warnings(QueueState q, bool paused, double? waits, double? empty, TimeSpan slowAfter)
     {
         if (paused)
         {
@@ -106,7 +109,7 @@ public sealed class PipelineView(
             yield return $"needs {TimeSpan.FromSeconds(empty.Value):d\\.hh\\:mm} h to empty at the present rate";
         }
 
-        if (waits > options.Value.SlowAfter.TotalSeconds)
+        if (waits > slowAfter.TotalSeconds)
         {
             yield return $"its oldest picture waits for {TimeSpan.FromSeconds(waits.Value):d\\.hh\\:mm} h";
         }

@@ -12,7 +12,7 @@ export async function failures(parameters, go) {
   const after = parameters.get("after");
   const [page, groups, states, over, automatic] = await Promise.all([
     get("/api/failures" + query({ state, q, after })), get("/api/failures/groups" + query({ state, q, by })), get("/api/failures/states"),
-    get("/api/failures/over-time"), get("/api/retries/automatic")]);
+    get("/api/failures/over-time" + query({ group: /^group:([0-9a-f]+)$/.exec(q)?.[1] })), get("/api/retries/automatic")]);
   const chosen = new Set();
   const buttons = el("span", { class: "bar" });
   const total = groups.reduce((sum, g) => sum + g.count, 0);
@@ -65,12 +65,14 @@ export async function failure(parameters, go) {
   const f = await get(`/api/failures/${parameters.get("id")}`);
   const s = f.summary;
   const body = el("textarea", { value: f.body ?? "", "aria-label": "Body", spellcheck: false, readOnly: f.body === null });
-  const headers = el("textarea", { value: JSON.stringify(Object.fromEntries(f.headers.map((h) => [h.name, h.value])), null, 2), "aria-label": "Headers", spellcheck: false });
+  const valuesOf = (list) => Object.fromEntries(list.map((h) => [h.name, h.value]));
+  const locked = f.headers.filter((h) => h.locked);
+  const headers = el("textarea", { value: JSON.stringify(valuesOf(f.headers.filter((h) => !h.locked)), null, 2), "aria-label": "Headers that can be changed", spellcheck: false, rows: 4 });
   const edit = async () => {
     if (!(await ask("Send the changed copy? The original counts as resolved and links to it."))) return;
     let parsed;
     try { parsed = JSON.parse(headers.value); } catch (e) { toast(`The headers are no JSON: ${e.message}`); return; }
-    const answer = await post(`/api/failures/${s.id}/edit`, { body: body.value, headers: parsed });
+    const answer = await post(`/api/failures/${s.id}/edit`, { body: body.value, headers: { ...parsed, ...valuesOf(locked) } });
     go(`retries?id=${answer.retry}`);
   };
   const open = s.state === "failed" || s.state === "archived";
@@ -92,7 +94,8 @@ export async function failure(parameters, go) {
     ].sort((a, b) => new Date(a[0] ?? 0) - new Date(b[0] ?? 0)).map(([at, what]) => [time(at), what]), "None."),
     el("h2", {}, "Stack"), el("pre", { tabIndex: 0 }, f.stackTrace || "The message brought none."),
     el("h2", {}, "Body"), body,
-    el("h2", {}, "Headers"), el("p", { class: "quiet" }, `Locked: ${f.headers.filter((h) => h.locked).map((h) => h.name).join(", ") || "none"}. Not sent again: ${f.headers.filter((h) => !h.sent).map((h) => h.name).join(", ") || "none"}.`), headers,
+    el("h2", {}, "Headers"), headers,
+    table([["Name"], ["Value", "w"], [""]], locked.map((h) => [h.name, typeof h.value === "string" ? h.value : JSON.stringify(h.value), el("span", { class: "quiet" }, h.sent ? "locked" : "locked, not sent again")]), "None is locked."),
   ];
 }
 

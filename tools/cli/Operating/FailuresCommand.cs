@@ -6,7 +6,7 @@ using static ImageSearch.Cli.Operating.OperatorClient;
 
 namespace ImageSearch.Cli.Operating;
 
-/// <summary><c>imagesearch failures list|groups|show|retry|edit|archive|restore|export|note|automatic</c>.</summary>
+/// <summary><c>imagesearch failures list|groups|over-time|show|retry|edit|archive|restore|export|note|automatic</c>.</summary>
 public static class FailuresCommand
 {
     private static Option<string?> Search() => new("--search", "-s") { Description = "Words with AND, OR, NOT, ( ), \"...\"; exception: message: frame: endpoint: type: image: key: body: trace: group:" };
@@ -17,7 +17,7 @@ public static class FailuresCommand
 
     public static Command Create() => new("failures", "Messages that failed: see, send again, put aside.")
     {
-        List(), Groups(), Show(), Retry(), Edit(), Move("archive", "Put messages aside."), Move("restore", "Take messages back from the archive."), Export(), Note(), Automatic(),
+        List(), Groups(), OverTime(), Show(), Retry(), Edit(), Move("archive", "Put messages aside."), Move("restore", "Take messages back from the archive."), Export(), Note(), Automatic(),
     };
 
     private static Command List()
@@ -79,6 +79,34 @@ public static class FailuresCommand
             }
 
             return groups.Length == 0 ? 0 : 1;
+        });
+        return command;
+    }
+
+    private static Command OverTime()
+    {
+        var group = new Option<string?>("--group") { Description = "Only this group, as `failures groups` names it." };
+        var hours = new Option<int>("--hours") { Description = "How far back, 1 to 720.", DefaultValueFactory = _ => 24 };
+        var json = Json();
+        var command = new Command("over-time", "How many messages failed when, in 48 steps.") { group, hours, json };
+        command.SetAction(async (r, ct) =>
+        {
+            using var client = new OperatorClient();
+            var points = (await client.GetAsync<JsonNode>("/api/failures/over-time" + Query(("group", r.GetValue(group)), ("hours", r.GetValue(hours))), ct)).AsArray();
+            if (r.GetValue(json))
+            {
+                WriteJson(points);
+                return 0;
+            }
+
+            var counts = points.Select(p => (At: p!["at"]!.GetValue<DateTimeOffset>(), Count: p["count"]!.GetValue<long>())).ToList();
+            var highest = Math.Max(1, counts.Max(c => c.Count));
+            foreach (var (at, count) in counts)
+            {
+                Console.WriteLine($"{at:u}  {count,7}  {new string('#', (int)(50 * count / highest))}");
+            }
+
+            return 0;
         });
         return command;
     }
@@ -155,22 +183,52 @@ public static class FailuresCommand
     private static Command Edit()
     {
         var id = new Argument<long>("id");
-        var body = new Option<string>("--body") { Description = "File with the new body; `failures show ID --json` has the old one.", Required = true };
+        var body = new Option<string?>("--body") { Description = "File with the new body; `failures show ID --json` has the old one." };
+        var headers = new Option<string?>("--headers") { Description = "File with a JSON object of all headers that are not locked, as they shall be." };
         var json = Json();
-        var command = new Command("edit", "Send a changed copy of a message; the original links to it.") { id, body, json };
+        var command = new Command("edit", "Send a changed copy of a message; the original links to it.") { id, body, headers, json };
         command.SetAction(async (r, ct) =>
         {
-            var file = r.GetValue(body)!;
-            if (!File.Exists(file))
+            if ((r.GetValue(body) ?? r.GetValue(headers)) is null)
             {
-                throw new CliException($"There is no file {file}.");
+                throw new CliException("Say what to change: --body FILE, --headers FILE, or both.");
             }
 
             using var client = new OperatorClient();
-            var started = (await client.PostAsync($"/api/failures/{r.GetValue(id)}/edit", new { body = await File.ReadAllTextAsync(file, ct) }, ct))!;
+            var edit = new { body = await ReadAsync(r.GetValue(body), ct), headers = await HeadersAsync(client, r.GetValue(id), await ReadAsync(r.GetValue(headers), ct), ct) };
+            var started = (await client.PostAsync($"/api/failures/{r.GetValue(id)}/edit", edit, ct))!;
             return await RetriesCommand.WatchAsync(client, started["retry"]!.GetValue<long>(), r.GetValue(json), ct);
         });
         return command;
+    }
+
+    private static async Task<string?> ReadAsync(string? file, CancellationToken ct) =>
+        file is null ? null : File.Exists(file) ? await File.ReadAllTextAsync(file, ct) : throw new CliException($"There is no file {file}.");
+
+    /// <summary>The given headers and the locked ones of the message; null if none are given.</summary>
+    private static async Task<JsonObject?> HeadersAsync(OperatorClient client, long failure, string? given, CancellationToken ct)
+    {
+        if (given is null)
+        {
+            return null;
+        }
+
+        JsonObject all;
+        try
+        {
+            all = JsonNode.Parse(given) as JsonObject ?? throw new CliException("The headers are no JSON object.");
+        }
+        catch (System.Text.Json.JsonException e)
+        {
+            throw new CliException($"The headers are no JSON: {e.Message}");
+        }
+
+        foreach (var header in (await client.GetAsync<JsonNode>($"/api/failures/{failure}", ct))["headers"]!.AsArray().Where(h => h!["locked"]!.GetValue<bool>()))
+        {
+            all.TryAdd(header!["name"]!.ToString(), header["value"]?.DeepClone());
+        }
+
+        return all;
     }
 
     private static Command Move(string action, string description)

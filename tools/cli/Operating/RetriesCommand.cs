@@ -5,7 +5,7 @@ using static ImageSearch.Cli.Operating.OperatorClient;
 
 namespace ImageSearch.Cli.Operating;
 
-/// <summary><c>imagesearch retries list|show|pause|resume|cancel</c>.</summary>
+/// <summary><c>imagesearch retries list|show|messages|pause|resume|cancel</c>.</summary>
 public static class RetriesCommand
 {
     public static Command Create()
@@ -43,6 +43,7 @@ public static class RetriesCommand
             return await WatchAsync(client, r.GetValue(shown), r.GetValue(showJson), ct);
         });
         command.Add(show);
+        command.Add(Messages());
         foreach (var action in (string[])["pause", "resume", "cancel"])
         {
             var id = new Argument<long>("id");
@@ -56,6 +57,40 @@ public static class RetriesCommand
             command.Add(change);
         }
 
+        return command;
+    }
+
+    private static Command Messages()
+    {
+        var id = new Argument<long>("id");
+        var json = new Option<bool>("--json");
+        var command = new Command("messages", "What became of each message of a retry. Exit code 1 if one failed again.") { id, json };
+        command.SetAction(async (r, ct) =>
+        {
+            using var client = new OperatorClient();
+            List<RetryItem> items = [];
+            while (await client.GetAsync<RetryItem[]>($"/api/retries/{r.GetValue(id)}/items" + Query(("after", items.LastOrDefault()?.Failure), ("limit", 500)), ct) is { Length: > 0 } page)
+            {
+                items.AddRange(page);
+            }
+
+            if (r.GetValue(json))
+            {
+                WriteJson(items);
+            }
+            else
+            {
+                var table = Table("failure", "batch", "state", "sent", "decided", "by", "sends");
+                foreach (var i in items)
+                {
+                    table.AddRow(i.Failure.ToString(), (i.Batch + 1).ToString(), i.State, $"{i.SentAt:u}", $"{i.DecidedAt:u}", Cell(i.DecidedBy), i.Sends.ToString());
+                }
+
+                AnsiConsole.Write(table);
+            }
+
+            return items.Exists(i => i.State == "failed") ? 1 : 0;
+        });
         return command;
     }
 
