@@ -37,7 +37,9 @@ def arguments():
     add('--ema', type=float, default=.998)
     add('--act', default='dwr')
     add('--mq', type=int, default=16, help='means are rounded to 1/mq in the loop, as the integer program does')
-    add('--from-ckpt', default='', help='warm start from weights of the same shape, for instance to go on from a shipped checkpoint')
+    add('--from-ckpt', default='', help='warm start, for instance from a shipped checkpoint; blocks that it lacks start as the identity')
+    add('--freeze-analysis', action='store_true', help='keep g_a: the latents, and with them every adapter trained on them, stay valid')
+    add('--bf16', action='store_true', help='transforms in bfloat16 on the CPU too')
     add('--set', nargs='*', default=[])
     return ap.parse_args()
 
@@ -87,7 +89,11 @@ def main():
     m = Codec(act=a.act, **{k: int(v) for k, v in (s.split('=') for s in a.set)})
     m.init_from_data(pool.first)
     if a.from_ckpt:
-        m.load_state_dict(torch.load(a.from_ckpt, weights_only=False, map_location='cpu')['model'])
+        lacking = m.load_state_dict(torch.load(a.from_ckpt, weights_only=False, map_location='cpu')['model'], strict=False)
+        assert not lacking.unexpected_keys and all(k.startswith('t.') for k in lacking.missing_keys), lacking
+    if a.freeze_analysis:
+        for part in (m.t.front, m.t.e8, m.t.down, m.t.e16):
+            part.requires_grad_(False)
     m = m.to(dev, memory_format=torch.channels_last).train()
     groups = parameter_groups(m, a)
     opt = torch.optim.Adam([dict(params=p) for p, _, _ in groups], lr=a.lr, betas=(.9, .98), eps=1e-8)
@@ -120,14 +126,14 @@ def main():
         rw = rate_weights((torch.arange(count) + torch.from_numpy(rng.random(count)).float()) / count * (NR - 1)).to(dev)
         la = (rw @ lam).exp()
         m.e.zw = min(1., .1 + 1.5 * done / a.ent_frac) if a.ent_frac and not a.from_ckpt else 1.
-        with torch.autocast(dev.type, torch.bfloat16, enabled=gpu), torch.set_grad_enabled(not only):
+        with torch.autocast(dev.type, torch.bfloat16, enabled=gpu or a.bf16), torch.set_grad_enabled(not only and not a.freeze_analysis):
             y = m.t.analysis(x, rw)
         ge, gd = m.gains(rw)
         ys = y.float() * ge
         yh, bits = m.e(ys.detach() if only else ys, rw, 1 / a.mq if a.mq else 0)       # the entropy model stays in fp32
         bpp, mse = bits / (size * size), torch.zeros_like(bits)
         if not only:
-            with torch.autocast(dev.type, torch.bfloat16, enabled=gpu):
+            with torch.autocast(dev.type, torch.bfloat16, enabled=gpu or a.bf16):
                 xh = m.t.synthesis(yh * gd, rw)
             mse = ((xh.float() - x) ** 2).mean((1, 2, 3)) * 255 ** 2
         loss = ((bpp + la * mse) * la ** -.5).mean() * .3

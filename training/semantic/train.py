@@ -9,6 +9,7 @@ import argparse, json, os, time
 import numpy as np, torch, torch.nn.functional as F
 from adapter import Adapter
 
+TEMPERATURE = 1.5
 GROUP, GROUPS = 16, 4            # a batch is GROUPS grids of GROUP views
 
 
@@ -51,9 +52,25 @@ class Shards:
         return {k: torch.from_numpy(np.load(os.path.join(d, k + '.npy'), mmap_mode='r')[rows].astype('i8' if k == 'meta' else 'f4')) for k in keys}
 
 
+def mix(b, rng):
+    """Blends (mixup) or pastes a rectangle of (CutMix) another view of the same grid, in the latents: the analysis transform is nearly linear, so this is the
+    picture that pixels would give. The target is the mixture of the two answers of the teacher, which was not asked; it keeps few views from being learnt by heart."""
+    n = len(b['meta']); other = torch.from_numpy(rng.permutation(n)); share = float(rng.uniform(.5, 1)); names = ('latents', 'hint14', 'hint7')
+    if rng.random() < .5:
+        for k in names: b[k] = b[k] * share + b[k][other] * (1 - share)
+    else:
+        side = (1 - share) ** .5; v, u = rng.uniform(0, 1 - side, 2)
+        for k in names:
+            H, W = b[k].shape[2:]; r, c = (slice(round(o * m), max(round(o * m) + 1, round((o + side) * m))) for o, m in ((v, H), (u, W)))
+            source = b[k][other]; b[k] = b[k].clone(); b[k][:, :, r, c] = source[:, :, r, c]
+    p = F.softmax(b['logits'] / TEMPERATURE, 1); b['logits'] = (p * share + p[other] * (1 - share)).clamp(min=1e-8).log() * TEMPERATURE
+    t = F.normalize(b['embedding'], dim=1); b['embedding'] = t * share + t[other] * (1 - share); b['meta'][:, 1] = 1
+    return b
+
+
 def losses(e, logits, h14, h7, b, labels, weights):
     """e [n,256], logits [n,C]; b: the teacher's answers."""
-    t = F.normalize(b['embedding'], dim=1); target = F.normalize(t + .7 * labels, dim=1); T = 1.5
+    t = F.normalize(b['embedding'], dim=1); target = F.normalize(t + .7 * labels, dim=1); T = TEMPERATURE
     soft = F.softmax(b['logits'] / T, 1)
     kl = F.kl_div(F.log_softmax(logits / T, 1), soft, reduction='batchmean') * T * T
     cos = 1 - (e * target).sum(1).mean()
@@ -81,7 +98,7 @@ def main():
     for n in ('views', 'index', 'teacher', 'text', 'tokenizer', 'out'): a.add_argument('--' + n, required=True)
     a.add_argument('--minutes', type=float, default=10); a.add_argument('--cooldown', type=float, default=0); a.add_argument('--lr', type=float, default=.02)
     a.add_argument('--adam', type=float, default=1.5e-3); a.add_argument('--device', default='cpu'); a.add_argument('--net', default='{}'); a.add_argument('--init', default=None)
-    a.add_argument('--weights', type=float, nargs=5, default=(.4, 2, .5, 1, .5)); a.add_argument('--optimizer', default='muon'); a.add_argument('--every', type=float, default=3)
+    a.add_argument('--weights', type=float, nargs=5, default=(.4, 2, .5, 1, .5)); a.add_argument('--optimizer', default='muon'); a.add_argument('--every', type=float, default=3); a.add_argument('--mix', type=float, default=0)
     a = a.parse_args(); torch.set_num_threads(int(os.environ.get('OMP_NUM_THREADS', 1))); torch.set_flush_denormal(True); os.makedirs(a.out, exist_ok=True)
     data, val = Shards(a.views, 'train'), Shards(a.views, 'val'); dev = a.device
     tables = os.path.join(a.out, 'tables.pt')
@@ -121,7 +138,7 @@ def main():
         fs, bs = [], []
         with torch.autocast(dev, torch.bfloat16):
             for _ in range(GROUPS):
-                b = {q: v.to(dev) for q, v in data.group().items()}; y = data.decoded(b['latents'], torch.from_numpy(data.rng.uniform(0, 5, len(b['meta']))).float())
+                b = data.group(); b = mix(b, data.rng) if data.rng.random() < a.mix else b; b = {q: v.to(dev) for q, v in b.items()}; y = data.decoded(b['latents'], torch.from_numpy(data.rng.uniform(0, 5, len(b['meta']))).float())
                 if data.rng.random() < .5: y = y.flip(3) * sign.to(dev); b['hint14'], b['hint7'] = b['hint14'].flip(3), b['hint7'].flip(3)
                 fs.append(net.resampled(y.contiguous(memory_format=torch.channels_last))); bs.append(b)
             b = {q: torch.cat([x[q] for x in bs]) for q in bs[0] if q != 'latents'}; b['hint14'] *= data.scales[0]; b['hint7'] *= data.scales[1]
