@@ -17,7 +17,7 @@ public sealed class ModelsOptions
 
     /// <summary>Embedding model that is active until the operator switches, as <c>name/version</c>.</summary>
     [Required, RegularExpression("^[a-z0-9._-]+/[a-z0-9._-]+$")]
-    public string Embedding { get; set; } = "lic-adapter/1";
+    public string Embedding { get; set; } = "lic-adapter/2";
 
     /// <summary>Threads of one ONNX Runtime session; 0 means one per core, in the pipeline's workers one (<see cref="OneThreadEach"/>).</summary>
     [Range(0, 256)]
