@@ -23,6 +23,28 @@ public class TuningTests
     }
 
     [Fact]
+    public void Only_as_much_of_a_correction_is_applied_as_its_gain_needs()
+    {
+        // Every picture is its text, a push of varying length in one direction, and noise: most of the push taken away is nearly as good as all of it.
+        var random = new Random(3);
+        var push = UnitVectors.Normalise(Gaussian(random));
+        float[] Pushed(float[] text) => UnitVectors.Normalise([.. text.Zip(push, (t, p) => t + (4 * p * (float)random.NextDouble()) + (0.15f * (float)Normal(random)))]);
+        TuningPair[] pairs = [.. Enumerable.Range(1, 150).Select(i => UnitVectors.Normalise(Gaussian(random))).Select((t, i) => new TuningPair(i, $"text {i}", Pushed(t), t))];
+        var outcome = Tuner.Tune(pairs, [.. Enumerable.Range(1000, 250).Select(i => new StoredPicture(i, Pushed(UnitVectors.Normalise(Gaussian(random)))))], logitScale: 20);
+        Assert.True(outcome is { Correction: not null, Share: < 1 }, $"{outcome.Method}: {outcome.Of("MRR")}");
+    }
+
+    [Fact]
+    public void A_part_of_a_correction_lies_on_the_way_to_the_whole()
+    {
+        var whole = new LinearCorrection([0, 2, -1, 0.5f], [1, -1]);
+        Assert.Equal([3f, 4f], whole.Part(0, 1).Map([3, 4]));
+        Assert.Equal(whole.Map([3, 4]), whole.Part(1, 1).Map([3, 4]));
+        Assert.Equal([(3 + 9f) / 2, (4 - 2f) / 2], whole.Part(0.5f, 1).Map([3, 4]));
+        Assert.Equal([(3 + 4.5f) / 2, (4 - 1f) / 2], whole.Part(0.5f, 2).Map([3, 4]));
+    }
+
+    [Fact]
     public void The_same_pairs_give_the_same_correction()
     {
         var (pairs, others) = Space(30, related: true);

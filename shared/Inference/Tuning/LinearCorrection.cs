@@ -25,6 +25,20 @@ public sealed record LinearCorrection(float[] Weights, float[] Bias)
         return new(weights, bias);
     }
 
+    /// <summary>Part of the way from the vector as it is to the corrected one: (1 - s) v + s (W v + b) / length.</summary>
+    /// <param name="share">s, 0 to 1.</param>
+    /// <param name="length">Usual length of W v + b, so that both ends weigh as much as s says.</param>
+    internal LinearCorrection Part(float share, float length)
+    {
+        var weights = Weights.Select(w => share / length * w).ToArray();
+        for (var i = 0; i < Dimensions; i++)
+        {
+            weights[(i * Dimensions) + i] += 1 - share;
+        }
+
+        return new(weights, [.. Bias.Select(b => share / length * b)]);
+    }
+
     /// <param name="vector">[D], unit length.</param>
     /// <returns>A new unit vector.</returns>
     /// <exception cref="InvalidDataException">The corrected vector has no direction.</exception>

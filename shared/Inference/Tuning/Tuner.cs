@@ -17,12 +17,13 @@ public sealed record StoredPicture(long Image, float[] Vector);
 /// <summary>What tuning found.</summary>
 /// <param name="Correction">Null when none helped on the inner split.</param>
 /// <param name="Method">In words.</param>
+/// <param name="Share">How much of the fitted correction is applied, 0 to 1: see <see cref="LinearCorrection.Part"/>.</param>
 /// <param name="RepeatedTexts">Held-out pairs whose text is also the text of a training picture.</param>
 /// <param name="Gallery">Pictures among which each held-out text looks for its own.</param>
 /// <param name="Gains">On the held-out pairs.</param>
 /// <param name="Similarity">Mean cosine between a stored vector and its corrected one.</param>
 public sealed record TuningOutcome(
-    LinearCorrection? Correction, string Method, int TrainingPairs, int HeldOutPairs, int HeldOutPictures, int RepeatedTexts, int Gallery, IReadOnlyList<Gain> Gains, double Similarity)
+    LinearCorrection? Correction, string Method, float Share, int TrainingPairs, int HeldOutPairs, int HeldOutPictures, int RepeatedTexts, int Gallery, IReadOnlyList<Gain> Gains, double Similarity)
 {
     /// <summary>Largest probability of a gain by chance.</summary>
     public const double MaxChance = 0.02;
@@ -49,12 +50,16 @@ public static class Tuner
     /// <summary>As many again are worth passing for the inner split.</summary>
     public const int InnerDistractors = 500;
 
+    /// <summary>Gain of the whole correction that the applied part of it has to keep, inside the training pictures.</summary>
+    public const double KeptGain = 0.9;
+
     private const int Folds = 3;
     private const int Seed = 1;
     private const int Rank = 16;
 
     private static readonly double[] Strengths = [0.1, 0.3, 1, 3, 10, 30, 100, 300];
     private static readonly int[] Steps = [25, 50, 100, 200];
+    private static readonly float[] Shares = [0.2f, 0.3f, 0.4f, 0.5f, 0.6f, 0.7f, 0.8f, 0.9f, 1];
 
     private enum Centre
     {
@@ -94,18 +99,22 @@ public static class Tuner
         var inner = others[..Math.Min(InnerDistractors, others.Length / 5)];
         var judge = new RetrievalTask(judged, others[inner.Length..].Take(MaxDistractors), pairs);
 
-        var choice = Choose(training, inner, images.Where(i => !heldOut.Contains(i)).ToArray(), logitScale, progress, ct);
-        var correction = choice is null ? null : Fit(choice, training, logitScale, ct);
+        var (choice, share) = Choose(training, inner, images.Where(i => !heldOut.Contains(i)).ToArray(), logitScale, progress, ct);
+        var correction = choice is null ? null : Part(Fit(choice, training, logitScale, ct), share, training);
         var before = judge.Ranks(null);
         var gains = RankComparison.Compare([.. judged.Select(p => p.Image)], before, correction is null ? before : judge.Ranks(correction), Seed);
         var known = training.Select(p => p.TextKey).ToHashSet();
         return new(
-            correction, choice?.ToString() ?? "none", training.Length, judged.Length, heldOut.Count, judged.Count(p => known.Contains(p.TextKey)), judge.GallerySize, gains,
+            correction, choice is null ? "none" : string.Create(CultureInfo.InvariantCulture, $"{choice}, {share:P0} of it"), share, training.Length, judged.Length, heldOut.Count, judged.Count(p => known.Contains(p.TextKey)), judge.GallerySize, gains,
             correction is null ? 1 : judged.Average(p => TensorPrimitives.Dot<float>(p.Picture, correction.Apply(p.Picture))));
     }
 
-    /// <returns>The candidate of the highest mean reciprocal rank over the folds; null when that is the model as it is.</returns>
-    private static Candidate? Choose(TuningPair[] training, StoredPicture[] inner, long[] images, float logitScale, IProgress<string>? progress, CancellationToken ct)
+    /// <summary>
+    /// The least part of a correction that keeps nearly all of its gain is applied: what a correction learns from a narrow set of pairs moves every other picture too,
+    /// and the last bit of gain costs other queries most.
+    /// </summary>
+    /// <returns>The candidate of the highest mean reciprocal rank over the folds, and the part of it to apply; null when the best is the model as it is.</returns>
+    private static (Candidate? Candidate, float Share) Choose(TuningPair[] training, StoredPicture[] inner, long[] images, float logitScale, IProgress<string>? progress, CancellationToken ct)
     {
         var totals = new Dictionary<Candidate, double>();
         var untouched = 0.0;
@@ -137,8 +146,18 @@ public static class Tuner
         Score(from s in Steps select new Candidate(Centre.Pictures, double.PositiveInfinity, Rank, s), "contrastive steps");
         Score(from s in Steps select ridge with { Rank = Rank, Steps = s }, "contrastive steps after ridge regression");
         var best = totals.MaxBy(t => t.Value);
-        return best.Value > untouched ? best.Key : null;
+        if (best.Value <= untouched)
+        {
+            return (null, 0);
+        }
+
+        var corrections = folds.ConvertAll(f => (f.Task, f.Fitted, Whole: Fit(best.Key, f.Fitted, logitScale, ct)));
+        var reached = Shares.Select(s => corrections.Average(c => RetrievalTask.MeanReciprocalRank(c.Task.Ranks(Part(c.Whole, s, c.Fitted))))).ToArray();
+        var enough = untouched + (KeptGain * (reached.Max() - untouched));
+        return (best.Key, Shares[Array.FindIndex(reached, r => r >= enough)]);
     }
+
+    private static LinearCorrection Part(LinearCorrection whole, float share, TuningPair[] pairs) => whole.Part(share, pairs.Average(p => TensorPrimitives.Norm<float>(whole.Map(p.Picture))));
 
     private static LinearCorrection Fit(Candidate candidate, TuningPair[] pairs, float logitScale, CancellationToken ct) => FitAll([candidate], pairs, logitScale, ct).Single().Correction;
 

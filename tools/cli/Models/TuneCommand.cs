@@ -117,6 +117,7 @@ public static partial class TuneCommand
     private static JsonObject Report(TuningOutcome outcome) => new()
     {
         ["method"] = outcome.Method,
+        ["share"] = Math.Round(outcome.Share, 2),
         ["trainingPairs"] = outcome.TrainingPairs,
         ["heldOutPairs"] = outcome.HeldOutPairs,
         ["gallery"] = outcome.Gallery,
