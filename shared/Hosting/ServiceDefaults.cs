@@ -7,6 +7,7 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Diagnostics.HealthChecks;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Mvc;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
@@ -88,7 +89,7 @@ public static class ServiceDefaults
 
     private static void MapHealthChecks(WebApplication app)
     {
-        app.MapGet("/metrics", (MetricsText metrics) => Results.Text(metrics.Read(), "text/plain; version=0.0.4")).ExcludeFromDescription();
+        app.MapGet("/metrics", ([FromServices] MetricsText metrics) => Results.Text(metrics.Read(), "text/plain; version=0.0.4")).ExcludeFromDescription();
         app.MapHealthChecks("/health/live", new HealthCheckOptions { Predicate = _ => false });
         app.MapHealthChecks("/health/ready", new HealthCheckOptions
         {
