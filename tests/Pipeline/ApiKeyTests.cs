@@ -205,7 +205,8 @@ public sealed class ApiKeyTests : IAsyncLifetime
             await socket.ConnectAsync(context.DnsEndPoint, ct);
             return new NetworkStream(socket, ownsSocket: true);
         },
-    }) { BaseAddress = new Uri(service.Urls.First().Replace("0.0.0.0", "127.0.0.1", StringComparison.Ordinal)) };
+    })
+    { BaseAddress = new Uri(service.Urls.First().Replace("0.0.0.0", "127.0.0.1", StringComparison.Ordinal)) };
 
     private static async Task<HttpStatusCode> StatusAsync(WebApplication service, string? key)
     {

@@ -62,7 +62,8 @@ public sealed class HardenedService : IAsyncLifetime
         service.MapGet("/elsewhere", () => "not under /api");
         await service.StartAsync();
         var (_, secret) = await new ApiKeyCatalog(db).CreateAsync("test", ["search"]);
-        Http = new() { BaseAddress = new Uri(service.Urls.First()) };
+        // By default a body goes off after a second without an answer, which a busy machine may take.
+        Http = new(new SocketsHttpHandler { Expect100ContinueTimeout = TimeSpan.FromSeconds(30) }) { BaseAddress = new Uri(service.Urls.First()) };
         Http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", secret);
     }
 
