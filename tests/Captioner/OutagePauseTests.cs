@@ -1,5 +1,3 @@
-using System.Net;
-using System.Net.Sockets;
 using ImageSearch.Captioner.Chat;
 using ImageSearch.Tests.Servers;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -14,7 +12,7 @@ public class OutagePauseTests
     [Fact]
     public async Task A_server_that_is_down_is_waited_for_and_the_picture_gets_its_words_when_it_is_back()
     {
-        var port = FreePort();
+        var port = TestServers.FreePort();
         var options = new ChatOptions { BaseAddress = $"http://127.0.0.1:{port}/v1", Model = "fake-vision", RetrySeconds = 0.01, BreakSeconds = 0.5 };
         using var http = new HttpClient();
         var captioner = new ChatCaptioner(new ChatClient(http, options, TimeProvider.System), options, CropGrid.Regions("none", 0), "none", TimeProvider.System, NullLogger<ChatCaptioner>.Instance);
@@ -73,12 +71,5 @@ public class OutagePauseTests
         await Assert.ThrowsAsync<CaptionException>(() => Pause().RunAsync(_ => throw new CaptionException(kind, $"{++rounds}"), default));
 
         Assert.Equal(1, rounds);
-    }
-
-    private static int FreePort()
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
     }
 }

@@ -1,5 +1,3 @@
-using System.Net;
-using System.Net.Sockets;
 using ImageSearch.Contracts;
 using ImageSearch.Hosting;
 using ImageSearch.Tests.Servers;
@@ -19,7 +17,7 @@ public sealed class OutageTests
         await using var fixture = await CaptionerFixture.CreateAsync();
         await using var rabbit = await TestServers.VirtualHostAsync();
         await PipelineTopology.DeclareAsync(rabbit.Uri.ToString());
-        var port = FreePort();
+        var port = TestServers.FreePort();
         using var host = Host(fixture, rabbit, $"http://127.0.0.1:{port}/v1");
         await host.StartAsync();
         var bus = host.Services.GetRequiredService<IBus>();
@@ -76,13 +74,6 @@ public sealed class OutageTests
         await using var connection = await new ConnectionFactory { Uri = rabbit.Uri }.CreateConnectionAsync();
         await using var channel = await connection.CreateChannelAsync();
         return await channel.MessageCountAsync(queue);
-    }
-
-    private static int FreePort()
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
     }
 
     /// <summary>Counts the messages that were put back into the queue.</summary>

@@ -1,7 +1,5 @@
 using System.Diagnostics;
-using System.Net;
 using System.Net.Http.Json;
-using System.Net.Sockets;
 using ImageSearch.Catalog;
 using ImageSearch.Hosting;
 using ImageSearch.Models;
@@ -85,7 +83,7 @@ public sealed class RunningSystem : IAsyncLifetime
 
         foreach (var name in Names)
         {
-            ports[name] = FreePort();
+            ports[name] = TestServers.FreePort();
             Start(name);
         }
 
@@ -204,13 +202,6 @@ public sealed class RunningSystem : IAsyncLifetime
     }
 
     private HttpClient Client(string name) => new() { BaseAddress = new Uri($"http://127.0.0.1:{ports[name]}"), Timeout = TimeSpan.FromSeconds(60) };
-
-    private static int FreePort()
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
-    }
 
     private static string Checkout
     {

@@ -1,6 +1,4 @@
 using System.Diagnostics;
-using System.Net;
-using System.Net.Sockets;
 using System.Text;
 using ImageSearch.Tests.Servers;
 
@@ -51,15 +49,8 @@ public sealed class IngestProcess : IAsyncDisposable
         ["ObjectStore__SecretKey"] = buckets.SecretKey,
         ["ObjectStore__UploadBucket"] = await buckets.CreateAsync("images"),
         ["ObjectStore__DerivedBucket"] = await buckets.CreateAsync("derived"),
-        ["Urls"] = $"http://127.0.0.1:{FreePort()}",
+        ["Urls"] = $"http://127.0.0.1:{TestServers.FreePort()}",
     };
-
-    public static int FreePort()
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
-    }
 
     /// <summary>Waits for the end that a wrong start has; the exit code.</summary>
     public async Task<int> EndAsync()

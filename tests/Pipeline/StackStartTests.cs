@@ -87,7 +87,7 @@ public sealed class StackStartTests : IDisposable
     {
         await using var database = await TestServers.DatabaseAsync();
         environment["IMAGESEARCH_POSTGRES"] = database.ConnectionString;
-        environment[name] = string.Format(null, value, IngestProcess.FreePort());
+        environment[name] = string.Format(null, value, TestServers.FreePort());
         var (code, output) = await UpAsync();
         Assert.Equal(1, code);
         Assert.All(said, words => Assert.Contains(words, output));

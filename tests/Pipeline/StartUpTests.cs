@@ -67,7 +67,7 @@ public sealed class StartUpTests : IAsyncLifetime
     [Fact]
     public async Task Beyond_loopback_without_a_key_it_does_not_start_and_says_how_to_make_one()
     {
-        settings["Urls"] = $"http://0.0.0.0:{IngestProcess.FreePort()}";
+        settings["Urls"] = $"http://0.0.0.0:{TestServers.FreePort()}";
         var (code, error) = await RunToEndAsync();
         Assert.Equal(2, code);
         Assert.Contains("imagesearch keys create", error);
@@ -77,7 +77,7 @@ public sealed class StartUpTests : IAsyncLifetime
     [Fact]
     public async Task A_missing_database_is_told_by_health_while_the_process_lives()
     {
-        settings["Postgres__ConnectionString"] = new NpgsqlConnectionStringBuilder(database.ConnectionString) { Port = IngestProcess.FreePort() }.ConnectionString;
+        settings["Postgres__ConnectionString"] = new NpgsqlConnectionStringBuilder(database.ConnectionString) { Port = TestServers.FreePort() }.ConnectionString;
         await Assert_ready_says("PostgreSQL does not answer", "Postgres:ConnectionString");
     }
 
@@ -106,14 +106,14 @@ public sealed class StartUpTests : IAsyncLifetime
     [Fact]
     public async Task A_missing_object_store_is_told()
     {
-        settings["ObjectStore__Endpoint"] = $"http://127.0.0.1:{IngestProcess.FreePort()}";
+        settings["ObjectStore__Endpoint"] = $"http://127.0.0.1:{TestServers.FreePort()}";
         await Assert_ready_says("The object store does not answer", "ObjectStore:Endpoint");
     }
 
     [Fact]
     public async Task A_missing_broker_is_told()
     {
-        settings["RabbitMq__Uri"] = new UriBuilder(broker.Uri) { Port = IngestProcess.FreePort() }.Uri.ToString();
+        settings["RabbitMq__Uri"] = new UriBuilder(broker.Uri) { Port = TestServers.FreePort() }.Uri.ToString();
         await Assert_ready_says("masstransit");
     }
 

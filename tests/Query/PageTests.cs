@@ -1,5 +1,5 @@
 using ImageSearch.Imaging;
-using ImageSearch.Tests.Servers;
+using ImageSearch.Tests.Browser;
 using Microsoft.Playwright;
 
 namespace ImageSearch.Query.Tests;
@@ -7,8 +7,7 @@ namespace ImageSearch.Query.Tests;
 /// <summary>A real browser on the real page.</summary>
 public sealed class PageHost : IAsyncLifetime
 {
-    private IPlaywright playwright = null!;
-    private IBrowser browser = null!;
+    private TestBrowser browser = null!;
 
     public SeededHost Seeded { get; } = new();
 
@@ -18,66 +17,18 @@ public sealed class PageHost : IAsyncLifetime
     {
         await Seeded.InitializeAsync();
         await Empty.InitializeAsync();
-        playwright = await Playwright.CreateAsync();
-        browser = await playwright.Chromium.LaunchAsync(new()
-        {
-            ExecutablePath = TestServers.Chromium,
-            Args = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"],
-        });
+        browser = await TestBrowser.StartAsync();
     }
 
     public async Task DisposeAsync()
     {
         await browser.DisposeAsync();
-        playwright.Dispose();
         await Seeded.DisposeAsync();
         await Empty.DisposeAsync();
     }
 
-    /// <summary>A page on which any error in the console, and any request to another host, fails the test that disposes it.</summary>
-    public async Task<WatchedPage> OpenAsync(QueryHost host, string path = "", int width = 1280, int height = 860, ColorScheme scheme = ColorScheme.Light)
-    {
-        var context = await browser.NewContextAsync(new() { ViewportSize = new() { Width = width, Height = height }, ColorScheme = scheme, BaseURL = host.Address.ToString() });
-        context.SetDefaultTimeout(20_000);
-        var page = await context.NewPageAsync();
-        var watched = new WatchedPage(page, host.Address);
-        await page.GotoAsync(path.Length == 0 ? "/" : path);
-        return watched;
-    }
-}
-
-public sealed class WatchedPage : IAsyncDisposable
-{
-    private readonly List<string> faults = [];
-
-    public WatchedPage(IPage page, Uri host)
-    {
-        Page = page;
-        page.PageError += (_, error) => faults.Add(error);
-        page.Console += (_, message) =>
-        {
-            if (message.Type == "error")
-            {
-                faults.Add(message.Text);
-            }
-        };
-        page.Request += (_, request) =>
-        {
-            var url = new Uri(request.Url);
-            if (url.Scheme is "http" or "https" && url.Authority != host.Authority)
-            {
-                faults.Add($"asks {url}");
-            }
-        };
-    }
-
-    public IPage Page { get; }
-
-    public async ValueTask DisposeAsync()
-    {
-        await Page.Context.CloseAsync();
-        Assert.Empty(faults);
-    }
+    public Task<WatchedPage> OpenAsync(QueryHost host, string path = "/", int width = 1280, int height = 860, ColorScheme scheme = ColorScheme.Light) =>
+        browser.OpenAsync(host.Address, path, width, height, scheme, seconds: 20);
 }
 
 public sealed class PageTests(PageHost host) : IClassFixture<PageHost>

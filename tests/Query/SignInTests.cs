@@ -1,6 +1,6 @@
 using System.Net;
 using ImageSearch.Catalog;
-using ImageSearch.Tests.Servers;
+using ImageSearch.Tests.Browser;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.Playwright;
 
@@ -31,9 +31,8 @@ public sealed class SignInTests(GuardedHost host) : IClassFixture<GuardedHost>
     public async Task The_page_asks_for_the_key_and_goes_on_where_it_was()
     {
         var (_, secret) = await new ApiKeyCatalog(host.Database).CreateAsync("page", ["search"]);
-        using var playwright = await Playwright.CreateAsync();
-        await using var browser = await playwright.Chromium.LaunchAsync(new() { ExecutablePath = TestServers.Chromium, Args = ["--no-sandbox", "--disable-gpu"] });
-        var page = await browser.NewPageAsync(new() { BaseURL = host.Address.ToString() });
+        await using var browser = await TestBrowser.StartAsync();
+        var page = await browser.Chromium.NewPageAsync(new() { BaseURL = host.Address.ToString() });
         page.SetDefaultTimeout(30_000);
         List<string> faults = [];
         page.PageError += (_, error) => faults.Add(error);
@@ -58,9 +57,8 @@ public sealed class SignInTests(GuardedHost host) : IClassFixture<GuardedHost>
     [Fact]
     public async Task Escape_closes_the_question_and_the_page_says_what_is_missing()
     {
-        using var playwright = await Playwright.CreateAsync();
-        await using var browser = await playwright.Chromium.LaunchAsync(new() { ExecutablePath = TestServers.Chromium, Args = ["--no-sandbox", "--disable-gpu"] });
-        var page = await browser.NewPageAsync(new() { BaseURL = host.Address.ToString() });
+        await using var browser = await TestBrowser.StartAsync();
+        var page = await browser.Chromium.NewPageAsync(new() { BaseURL = host.Address.ToString() });
         page.SetDefaultTimeout(30_000);
         await page.GotoAsync("/?q=dog");
         await page.GetByRole(AriaRole.Dialog).WaitForAsync();

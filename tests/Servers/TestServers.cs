@@ -1,3 +1,6 @@
+using System.Net;
+using System.Net.Sockets;
+
 namespace ImageSearch.Tests.Servers;
 
 /// <summary>
@@ -32,6 +35,14 @@ public static class TestServers
 
     /// <summary>Path of the browser for page tests.</summary>
     public static string Chromium => Required("IMAGESEARCH_TEST_CHROMIUM");
+
+    /// <summary>A port of this machine on which nothing listens now.</summary>
+    public static int FreePort()
+    {
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        return ((IPEndPoint)listener.LocalEndpoint).Port;
+    }
 
     /// <summary>Twelve characters, valid in database, virtual host and bucket names.</summary>
     internal static string FreshName() => "t" + Guid.NewGuid().ToString("N")[..11];

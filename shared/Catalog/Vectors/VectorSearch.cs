@@ -85,14 +85,8 @@ public sealed class VectorSearch(NpgsqlDataSource db)
         bound.Add(new() { Value = images });
         var columns = Columns(halfvec, others ?? [], bound);
         command.CommandText = $"SELECT e.image_id, {columns} FROM embeddings e WHERE e.model_id = {model.Id} AND e.image_id = ANY($2)";
-        List<VectorHit> hits = new(images.Length);
         await using var reader = await command.ExecuteReaderAsync(ct);
-        while (await reader.ReadAsync(ct))
-        {
-            hits.Add(new(reader.GetInt64(0), reader.GetDouble(1), reader.FieldCount == 2 ? [] : [.. Enumerable.Range(2, reader.FieldCount - 2).Select(reader.GetDouble)]));
-        }
-
-        return hits;
+        return await HitsAsync(reader, images.Length, ct);
     }
 
     /// <summary>Stored vectors of the given pictures, in single precision.</summary>
@@ -183,13 +177,20 @@ public sealed class VectorSearch(NpgsqlDataSource db)
         batch.BatchCommands.Add(select);
         await using var reader = await batch.ExecuteReaderAsync(ct);
         await reader.NextResultAsync(ct);
-        List<VectorHit> hits = new(options.Take);
+        var hits = await HitsAsync(reader, options.Take, ct);
+        hits.Sort((a, b) => b.Cosine.CompareTo(a.Cosine) is var order and not 0 ? order : a.Image.CompareTo(b.Image));
+        return hits;
+    }
+
+    /// <summary>Reads rows of picture, cosine and further cosines, in the reader's order.</summary>
+    private static async Task<List<VectorHit>> HitsAsync(NpgsqlDataReader reader, int expected, CancellationToken ct)
+    {
+        List<VectorHit> hits = new(expected);
         while (await reader.ReadAsync(ct))
         {
             hits.Add(new(reader.GetInt64(0), reader.GetDouble(1), reader.FieldCount == 2 ? [] : [.. Enumerable.Range(2, reader.FieldCount - 2).Select(reader.GetDouble)]));
         }
 
-        hits.Sort((a, b) => b.Cosine.CompareTo(a.Cosine) is var order and not 0 ? order : a.Image.CompareTo(b.Image));
         return hits;
     }
 
