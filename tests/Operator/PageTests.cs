@@ -165,6 +165,7 @@ public sealed class PageTests(OperatorPage host) : IClassFixture<OperatorPage>
         Assert.Equal("Archive 1", await page.EvaluateAsync<string>("document.activeElement.textContent"));
         await page.Keyboard.PressAsync("Enter");
         await page.Keyboard.PressAsync("Tab");
+        Assert.Equal("Yes", await page.EvaluateAsync<string>("document.activeElement.textContent"));
         await page.Keyboard.PressAsync("Enter");
         await page.GetByRole(AriaRole.Button, new() { Name = "Archive 1" }).WaitForAsync();
         await OperatorFixture.EventuallyAsync(() => Fixture.ScalarAsync<long>("SELECT count(*) FROM failed_messages WHERE exception_type = 'System.PageKeys' AND state = 'archived'"), n => n == 1);

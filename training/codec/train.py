@@ -1,4 +1,4 @@
-"""Trains the codec within a time budget. Resumable: state in OUT.pt, averaged weights in OUT_ema.pt; run it again to go on.
+"""Trains the codec within a time budget (on a CPU the time of this process, so that a busy or stopped machine costs no steps). Resumable: state in OUT.pt, averaged weights in OUT_ema.pt; run it again to go on.
 
     train.py OUT CROPS.npy [MORE_CROPS.npy ...] --minutes 41 [--set M=192 C=192 ne8=2 ne16=1 nd16=1 nd8=3] [--act dwr]
     GPU: --device cuda --batch 32 --size 256 --late 1 --ema .9995
@@ -111,7 +111,8 @@ def main():
         save(a.out + '_ema.pt', dict(model={k: v.cpu() for k, v in ema.items()}, cfg=m.cfg, step=step, spent=spent))
 
     lam, budget, rng = torch.tensor(LAM, device=dev).log(), a.minutes * 60, np.random.default_rng(7 + step)
-    acc, saved, before = [], spent, time.time()
+    clock = time.time if gpu else time.process_time
+    acc, saved, before = [], spent, clock()
     while spent < budget:
         done = spent / budget
         only = done < a.ent_frac
@@ -148,7 +149,7 @@ def main():
             keys = [k for k in sd if sd[k].dtype.is_floating_point]
             torch._foreach_lerp_([ema[k] for k in keys], [sd[k] for k in keys], 1 - d)
         acc.append([float(v) for v in (loss, bpp.mean(), mse.mean(), norm)] if not gpu or step % 10 == 0 else None)
-        now = time.time()
+        now = clock()
         spent, before = spent + now - before, now
         if len(acc) == 50 or spent >= budget:
             mean = np.mean([v for v in acc if v] or [[0] * 4], 0)
@@ -156,7 +157,7 @@ def main():
             acc = []
         if spent - saved > a.ckpt * 60:
             checkpoint()
-            saved, before = spent, time.time()
+            saved, before = spent, clock()
     checkpoint()
 
 

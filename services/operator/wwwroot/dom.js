@@ -43,10 +43,14 @@ export function toast(text) {
   hiding = setTimeout(() => box.classList.remove("on"), 5000);
 }
 
+let answer;
 export function ask(question) {
   const dialog = document.getElementById("ask");
   dialog.querySelector("p").textContent = question;
   dialog.returnValue = "no";
   dialog.showModal();
-  return new Promise((resolve) => dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes"), { once: true }));
+  // The close event comes late: one question may close and the next open before it, and must not be answered by it.
+  dialog.onclose = () => { if (!dialog.open) answer(dialog.returnValue === "yes"); };
+  answer?.(false);
+  return new Promise((resolve) => { answer = resolve; });
 }
