@@ -60,7 +60,7 @@ if (Option("--out", "") is { Length: > 0 } path)
 
 PictureTensor Latents(byte[] stream) => Input(codec.DecodeLatents(stream));
 
-static LatentInput Input(LatentGrid grid) => new(grid.Channels, grid.Height, grid.Width, grid.Values);
+static LatentInput Input(LatentGrid grid) => new(grid.Channels, grid.Height, grid.Width, grid.Values, grid.Space);
 
 Task<double> MeasureAsync(string step, int count, Action<int> one) => MeasureManyAsync(step, count, () =>
 {

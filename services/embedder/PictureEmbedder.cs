@@ -54,7 +54,7 @@ public sealed class PictureEmbedder(
         if (model.Source == EmbeddingSource.Latents)
         {
             var latents = codec.DecodeLatents(stream);
-            embedding = await model.EmbedLatentsAsync(new(latents.Channels, latents.Height, latents.Width, latents.Values), ct);
+            embedding = await model.EmbedLatentsAsync(new(latents.Channels, latents.Height, latents.Width, latents.Values, latents.Space), ct);
         }
         else
         {

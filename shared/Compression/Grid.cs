@@ -20,7 +20,8 @@ internal readonly record struct Grid(int Width, int Height)
         ((((long)(row16 >> 1) * (2 * Columns64)) + (column16 >> 1)) * 4 * channels, (2 * (row16 & 1)) + (column16 & 1));
 
     /// <summary>Near-equal tiles of at most <see cref="Transforms.TileSide"/> pixels, each with the margins that its neighbours overlap.</summary>
-    public IEnumerable<Tile> Tiles()
+    /// <param name="margin">Pixels beyond the core that the transform can see, a multiple of 16; of 64 where tiles feed h_a.</param>
+    public IEnumerable<Tile> Tiles(int margin)
     {
         var (rows, columns) = (Rows64, Columns64);
         const int Side = Transforms.TileSide / 64;
@@ -30,17 +31,15 @@ internal readonly record struct Grid(int Width, int Height)
             for (var j = 0; j < across; j++)
             {
                 yield return new Tile(rows * i / down * 64, columns * j / across * 64, rows * (i + 1) / down * 64, columns * (j + 1) / across * 64,
-                    rows * 64, columns * 64, down * across > 1 && i == down - 1 && j == across - 1);
+                    rows * 64, columns * 64, margin, down * across > 1 && i == down - 1 && j == across - 1);
             }
         }
     }
 }
 
 /// <summary>A tile of the padded picture (Height x Width), in pixels: the core is what it contributes, the rest is margin. Last of several: never set for a single tile.</summary>
-internal readonly record struct Tile(int CoreTop, int CoreLeft, int CoreBottom, int CoreRight, int Height, int Width, bool Last)
+internal readonly record struct Tile(int CoreTop, int CoreLeft, int CoreBottom, int CoreRight, int Height, int Width, int Margin, bool Last)
 {
-    private const int Margin = 64;
-
     public int Top => Math.Max(0, CoreTop - Margin);
 
     public int Left => Math.Max(0, CoreLeft - Margin);

@@ -8,4 +8,5 @@ namespace ImageSearch.Compression;
 /// <param name="Height">ceil(picture height / 16); padding is cut off.</param>
 /// <param name="Width">ceil(picture width / 16).</param>
 /// <param name="Values">Channels x Height x Width, row-major.</param>
-public sealed record LatentGrid(int Channels, int Height, int Width, float[] Values);
+/// <param name="Space">Name of what the channels mean: codecs with the same analysis transform share it, and every adapter trained on it.</param>
+public sealed record LatentGrid(int Channels, int Height, int Width, float[] Values, string Space);

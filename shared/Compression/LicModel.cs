@@ -50,6 +50,12 @@ internal sealed class LicModel : IDisposable
 
     public string Id => _manifest.Id;
 
+    /// <summary>Name of the latents' space: <c>latentSpace</c> of the manifest, for a codec with an analysis transform of its own its id.</summary>
+    public string LatentSpace => _manifest.GetOrDefault<string>("latentSpace") ?? _manifest.Id;
+
+    /// <summary>Latent positions around a tile that g_s can see.</summary>
+    public int SynthesisMargin => _manifest.GetOrDefault<int?>("synthesisMargin") ?? 4;
+
     public EntropyModel Entropy { get; }
 
     public InferenceSession HyperAnalysis { get; }

@@ -14,6 +14,9 @@ internal sealed class Transforms(LicModel model, int threads)
     /// <summary>Side of a tile without its margins, pixels.</summary>
     internal const int TileSide = 1024;
 
+    /// <summary>Pixels around a tile that g_a and h_a can see together, rounded up to a position of z.</summary>
+    private const int AnalysisMargin = 64;
+
     private readonly int _m = model.Entropy.Channels;
 
     /// <summary>g_a and h_a: gain-scaled y in set layout (<see cref="LatentCoder"/>) and rounded z.</summary>
@@ -21,7 +24,7 @@ internal sealed class Transforms(LicModel model, int threads)
     {
         var gain = model.EncoderGain(rate);
         using var lease = model.Analysis(rate);
-        foreach (var tile in grid.Tiles())
+        foreach (var tile in grid.Tiles(AnalysisMargin))
         {
             ct.ThrowIfCancellationRequested();
             using var latents = RunAnalysis(lease.Session, picture, tile);
@@ -39,7 +42,7 @@ internal sealed class Transforms(LicModel model, int threads)
     {
         var values = new float[(long)_m * grid.Rows16 * grid.Columns16];
         using var lease = model.Analysis(rate);
-        foreach (var tile in grid.Tiles())
+        foreach (var tile in grid.Tiles(AnalysisMargin))
         {
             using var latents = RunAnalysis(lease.Session, picture, tile);
             var from = latents.GetTensorDataAsSpan<float>();
@@ -56,7 +59,7 @@ internal sealed class Transforms(LicModel model, int threads)
             }
         }
 
-        return new LatentGrid(_m, grid.Rows16, grid.Columns16, values);
+        return new LatentGrid(_m, grid.Rows16, grid.Columns16, values, model.LatentSpace);
     }
 
     /// <summary>y_hat (1/16, set layout) times the decoder gain, channel-major, cut to the picture's own positions.</summary>
@@ -64,7 +67,7 @@ internal sealed class Transforms(LicModel model, int threads)
     {
         var values = new float[(long)_m * grid.Rows16 * grid.Columns16];
         Gather(yHat, grid, model.DecoderGain(rate), 0, 0, grid.Rows16, grid.Columns16, values);
-        return new LatentGrid(_m, grid.Rows16, grid.Columns16, values);
+        return new LatentGrid(_m, grid.Rows16, grid.Columns16, values, model.LatentSpace);
     }
 
     /// <summary>g_s: y_hat to pixels.</summary>
@@ -78,7 +81,7 @@ internal sealed class Transforms(LicModel model, int threads)
     {
         var gain = model.DecoderGain(rate);
         using var lease = model.Synthesis(rate);
-        foreach (var tile in grid.Tiles())
+        foreach (var tile in grid.Tiles(16 * model.SynthesisMargin))
         {
             ct.ThrowIfCancellationRequested();
             var latents = ArrayPool<float>.Shared.Rent(_m * tile.Positions);

@@ -81,10 +81,11 @@ internal sealed record TokenizerManifest(
 
 /// <summary>Adapter on latents: file role <c>adapter</c>; optional role <c>tags</c>.</summary>
 /// <param name="Channels">Of the codec's latents.</param>
+/// <param name="Space">Name of the latents' space that the adapter was trained on; null when any with so many channels is taken.</param>
 /// <param name="Input">Tensor [N, Channels, H, W].</param>
 /// <param name="Output">Tensor [N, D].</param>
 /// <param name="ClassLogits">Tensor [N, C]; null when the graph has none.</param>
-internal sealed record LatentsManifest(int Channels, string Input = "latents", string Output = "embedding", string? ClassLogits = null);
+internal sealed record LatentsManifest(int Channels, string? Space = null, string Input = "latents", string Output = "embedding", string? ClassLogits = null);
 
 /// <summary>Image tower on pixels: file role <c>image_encoder</c>.</summary>
 /// <param name="Size">Side of the square input.</param>

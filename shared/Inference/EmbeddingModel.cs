@@ -83,10 +83,18 @@ public sealed class EmbeddingModel : IDisposable
 
     /// <summary>Latents of one picture to its embedding, batched with concurrent calls.</summary>
     /// <exception cref="InvalidOperationException">The model reads pixels.</exception>
-    /// <exception cref="InvalidDataException">The network fails on these latents; others of the batch are not affected.</exception>
-    public Task<PictureEmbedding> EmbedLatentsAsync(LatentInput latents, CancellationToken cancellationToken = default) => Source == EmbeddingSource.Latents
-        ? RunAsync(latents, cancellationToken)
-        : throw new InvalidOperationException($"Model {Id} reads pixels; decode the picture and call EmbedPictureAsync.");
+    /// <exception cref="InvalidDataException">The network fails on these latents, or they are of another space than the adapter's; others of the batch are not affected.</exception>
+    public Task<PictureEmbedding> EmbedLatentsAsync(LatentInput latents, CancellationToken cancellationToken = default)
+    {
+        if (Source != EmbeddingSource.Latents)
+        {
+            throw new InvalidOperationException($"Model {Id} reads pixels; decode the picture and call EmbedPictureAsync.");
+        }
+
+        return latents.Space is { } space && embedding.Latents!.Space is { } wanted && space != wanted
+            ? throw new InvalidDataException($"Model {Id} reads latents of {wanted}, these are of {space}. Activate an adapter for them, or set Models:Codec to a codec with latents of {wanted} and encode again.")
+            : RunAsync(latents, cancellationToken);
+    }
 
     /// <summary>Pixels of one picture to its embedding, batched with concurrent calls.</summary>
     /// <exception cref="InvalidOperationException">The model reads latents.</exception>

@@ -8,7 +8,8 @@ public record PictureTensor(int Channels, int Height, int Width, float[] Values)
 }
 
 /// <summary>Dequantised latents y-hat of one picture, [Channels, Height, Width], a sixteenth of the picture's sides.</summary>
-public sealed record LatentInput(int Channels, int Height, int Width, float[] Values) : PictureTensor(Channels, Height, Width, Values);
+/// <param name="Space">Name of the latents' space (the codec's <c>latentSpace</c>), compared with the adapter's; null when it is not known.</param>
+public sealed record LatentInput(int Channels, int Height, int Width, float[] Values, string? Space = null) : PictureTensor(Channels, Height, Width, Values);
 
 /// <summary>A picture as a vector.</summary>
 /// <param name="Vector">Unit length, the model's dimensions.</param>

@@ -7,7 +7,7 @@ public class LatentRegionsTests
 {
     // Each value names its place: channel * 10000 + row * 100 + column.
     private static LatentGrid Grid(int channels, int height, int width) => new(channels, height, width,
-        [.. from c in Enumerable.Range(0, channels) from y in Enumerable.Range(0, height) from x in Enumerable.Range(0, width) select (float)((c * 10000) + (y * 100) + x)]);
+        [.. from c in Enumerable.Range(0, channels) from y in Enumerable.Range(0, height) from x in Enumerable.Range(0, width) select (float)((c * 10000) + (y * 100) + x)], "tiny-codec/1");
 
     [Fact]
     public void Every_crop_is_its_part_of_the_latents()

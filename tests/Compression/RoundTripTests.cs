@@ -1,5 +1,6 @@
 using ImageSearch.Evaluation;
 using ImageSearch.Imaging;
+using ImageSearch.Models;
 
 namespace ImageSearch.Compression.Tests;
 
@@ -74,6 +75,39 @@ public class RoundTripTests(TestModel model) : IClassFixture<TestModel>
 
         Assert.True(worst < range * 1e-4f, $"{worst} of {range}");
     }
+
+    [Theory, MemberData(nameof(Codecs))]
+    public void Decoded_tiles_leave_no_seam(string codec)
+    {
+        // 2112 x 64 is cut at 704 and 1408; the strip from 512 to 1536 is one tile.
+        using var loaded = LicModel.Load(ModelManifest.Load(TestModel.ModelsDirectory, codec), threads: 1, "cpu");
+        var (whole, part) = (new Grid(2112, 64), new Grid(1024, 64));
+        var random = new Random(3);
+        var latents = Enumerable.Range(0, (int)whole.Positions16 * loaded.Entropy.Channels).Select(_ => (short)(random.Next(8) == 0 ? 16 * random.Next(-2, 3) : 0)).ToArray();
+        var strip = new short[part.Positions16 * loaded.Entropy.Channels];
+        for (var row = 0; row < 4; row += 2)
+        {
+            var (from, to) = (whole.SetPosition(row, 512 / 16, loaded.Entropy.Channels).Cell, part.SetPosition(row, 0, loaded.Entropy.Channels).Cell);
+            latents.AsSpan((int)from, strip.Length / 2).CopyTo(strip.AsSpan((int)to));
+        }
+
+        var (all, middle) = (new byte[2112 * 64 * 3], new byte[1024 * 64 * 3]);
+        var transforms = new Transforms(loaded, threads: 1);
+        transforms.Synthesize(latents, whole, 512, all, 3, default);
+        transforms.Synthesize(strip, part, 512, middle, 3, default);
+        var worst = 0;
+        for (var row = 0; row < 64; row++)
+        {
+            for (var i = 3 * 128; i < 3 * (1024 - 128); i++)
+            {
+                worst = Math.Max(worst, Math.Abs(all[(row * 2112 * 3) + (512 * 3) + i] - middle[(row * 1024 * 3) + i]));
+            }
+        }
+
+        Assert.True(worst <= 1, $"{worst} levels");
+    }
+
+    public static TheoryData<string> Codecs => [.. ModelManifest.LoadAll(TestModel.ModelsDirectory).Where(m => m.Kind == "codec").Select(m => m.Id)];
 
     [Fact]
     public void A_large_picture_carries_a_preview_for_search()

@@ -62,7 +62,7 @@ internal static class Fixtures
             ["dimensions"] = 4,
             ["source"] = "latents",
             ["mean"] = new JsonArray(0.1f, 0.2f, 0.3f, 0.4f),
-            ["latents"] = new JsonObject { ["channels"] = 8, ["classLogits"] = "class_logits" },
+            ["latents"] = new JsonObject { ["channels"] = 8, ["space"] = "tiny-codec/1", ["classLogits"] = "class_logits" },
             ["batch"] = new JsonObject { ["max"] = maxBatch, ["delayMilliseconds"] = delay },
         };
         File.WriteAllText(Path.Combine(folder.Path, "manifest.json"), manifest.ToJsonString());

@@ -53,6 +53,17 @@ public class PictureTowerTests
     }
 
     [Fact]
+    public async Task Latents_of_another_codec_are_refused()
+    {
+        using var folder = new TempFolder();
+        using var model = EmbeddingModel.Open(Fixtures.Adapter(folder), Fixtures.Options);
+        var latents = Fixtures.Latents(5, 3, 3, 4);
+        Assert.Equal(0.6f, (await model.EmbedLatentsAsync(latents with { Space = "tiny-codec/1" })).Vector[0], 1e-5f);
+        var refused = await Assert.ThrowsAsync<InvalidDataException>(() => model.EmbedLatentsAsync(latents with { Space = "other-codec/1" }));
+        Assert.Contains("Model tiny/1 reads latents of tiny-codec/1, these are of other-codec/1", refused.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_bad_picture_of_a_batch_fails_alone()
     {
         using var folder = new TempFolder();

@@ -24,7 +24,7 @@ public sealed class ModelOpenerTests
         var picture = Collection.Plain(192, 128, (180, 90, 40), "query");
         var stream = codec.Encode(picture, 8);
         var latents = codec.DecodeLatents(stream);
-        var stored = (await embedding.EmbedLatentsAsync(new(latents.Channels, latents.Height, latents.Width, latents.Values))).Vector;
+        var stored = (await embedding.EmbedLatentsAsync(new(latents.Channels, latents.Height, latents.Width, latents.Values, latents.Space))).Vector;
         var query = await model.EncodePicture(picture, default);
         Assert.Equal(1, TensorPrimitives.Norm<float>(query), 3);
 

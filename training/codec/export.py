@@ -1,6 +1,6 @@
 """Checkpoint -> models/NAME/VERSION: g_a.onnx, h_a.onnx, g_s.onnx, entropy.bin, rates.bin, manifest.json; optionally test vectors.
 
-    export.py CKPT CROPS.npy OUT --name lic-lot --version 1 --codec-id 1 [--vectors FILE]
+    export.py CKPT CROPS.npy OUT --name lic-lot --version 1 --codec-id 1 [--latent-space lic-lot/1] [--vectors FILE]
 
 A codec id is never reused: streams name it for ever.
 
@@ -167,6 +167,7 @@ def main():
     ap.add_argument('--codec-id', type=int, required=True)
     ap.add_argument('--bits', type=int, default=8)
     ap.add_argument('--count', type=int, default=200, help='crops for calibration and probability tables')
+    ap.add_argument('--latent-space', help='of a codec with the same analysis transform, whose adapters serve this one too')
     ap.add_argument('--vectors')
     a = ap.parse_args()
     torch.set_num_threads(1)
@@ -198,6 +199,10 @@ def main():
         files[role] = dict(path=name, sha256=hashlib.sha256(data).hexdigest(), bytes=len(data))
     manifest = dict(name=a.name, version=a.version, kind='codec', codecId=a.codec_id, channels=im.M, hyperChannels=im.Nz, stride=16, hyperStride=64,
                     ratePoints=RATES, tensors=dict(g_a=['x', 'y'], h_a=['y', 'z'], g_s=['y_hat', 'x_hat']), ratedBiases=dict(g_a=pa, g_s=ps), files=files)
+    # What g_s sees around a latent: the blocks at stride 16, one position for the 2x2 convolution, the blocks at stride 8, one for rounding.
+    manifest['synthesisMargin'] = model.cfg['nd16'] + (model.cfg['nd8'] + 1) // 2 + 2
+    if a.latent_space:
+        manifest['latentSpace'] = a.latent_space
     with open(a.out + '/manifest.json', 'w') as f:
         json.dump(manifest, f, indent=2)
         f.write('\n')

@@ -16,7 +16,7 @@ public static class LatentRegions
         var (x, y, width, height) = region.Cells(grid.Width, grid.Height, LeastCells);
         if ((width, height) == (grid.Width, grid.Height))
         {
-            return new(grid.Channels, height, width, grid.Values);
+            return new(grid.Channels, height, width, grid.Values, grid.Space);
         }
 
         var values = new float[grid.Channels * height * width];
@@ -26,6 +26,6 @@ public static class LatentRegions
             grid.Values.AsSpan(from, width).CopyTo(values.AsSpan(row * width));
         }
 
-        return new(grid.Channels, height, width, values);
+        return new(grid.Channels, height, width, values, grid.Space);
     }
 }

@@ -86,7 +86,7 @@ public sealed class ModelOpener(IOptions<ModelsOptions> options) : IDisposable
 
     private static int At(int side, int window, int index, int count) => count == 1 ? 0 : (int)Math.Round((double)index * (side - window) / (count - 1));
 
-    private static LatentInput Input(LatentGrid grid) => new(grid.Channels, grid.Height, grid.Width, grid.Values);
+    private static LatentInput Input(LatentGrid grid) => new(grid.Channels, grid.Height, grid.Width, grid.Values, grid.Space);
 
     private static LatentInput Cut(LatentGrid grid, int x, int y, int width, int height)
     {
@@ -99,7 +99,7 @@ public sealed class ModelOpener(IOptions<ModelsOptions> options) : IDisposable
             }
         }
 
-        return new(grid.Channels, height, width, values);
+        return new(grid.Channels, height, width, values, grid.Space);
     }
 
     // As the codec does with stored pictures, whose latents the collection's vectors were made from.

@@ -85,7 +85,7 @@ public static class VectorVariants
             if (await bitstreams.FindAsync(image, ct) is { } row && await store.GetAsync(store.Options.DerivedBucket, row.Key, ct: ct) is var (_, bytes))
             {
                 vectors[image] = model.Source == EmbeddingSource.Pixels ? (await model.EmbedPictureAsync(codec.Decode(bytes, ct), ct)).Vector
-                    : codec.DecodeLatents(bytes, ct) is var y ? (await model.EmbedLatentsAsync(new(y.Channels, y.Height, y.Width, y.Values), ct)).Vector : [];
+                    : codec.DecodeLatents(bytes, ct) is var y ? (await model.EmbedLatentsAsync(new(y.Channels, y.Height, y.Width, y.Values, y.Space), ct)).Vector : [];
             }
         }
 
