@@ -23,6 +23,7 @@ public static class Captioning
         services.AddSingleton(p => new LexicalIndex(p.GetRequiredService<Npgsql.NpgsqlDataSource>(), p.GetRequiredService<IOptions<LexicalOptions>>().Value));
         services.AddHostedService<LexicalMerger>();
         services.AddSingleton<ImageCatalog>();
+        services.AddSingleton<BitstreamCatalog>();
         services.AddSingleton<CaptionCatalog>();
         services.AddSingleton<PictureCaptioner>();
         services.AddSingleton(Pause);

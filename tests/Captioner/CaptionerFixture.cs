@@ -24,7 +24,7 @@ public sealed class CaptionerFixture : IAsyncDisposable
         Db = NpgsqlDataSource.Create(database.ConnectionString);
         Store = new(new() { Endpoint = buckets.Endpoint, AccessKey = buckets.AccessKey, SecretKey = buckets.SecretKey, UploadBucket = upload, DerivedBucket = upload });
         Lexical = new(Db, new());
-        (Images, Captions) = (new(Db), new(Db));
+        (Images, Bitstreams, Captions) = (new(Db), new(Db), new(Db));
     }
 
     public NpgsqlDataSource Db { get; }
@@ -34,6 +34,8 @@ public sealed class CaptionerFixture : IAsyncDisposable
     public LexicalIndex Lexical { get; }
 
     public ImageCatalog Images { get; }
+
+    public BitstreamCatalog Bitstreams { get; }
 
     public CaptionCatalog Captions { get; }
 
@@ -69,6 +71,7 @@ public sealed class CaptionerFixture : IAsyncDisposable
         services.AddSingleton(Store);
         services.AddSingleton(Lexical);
         services.AddSingleton(Images);
+        services.AddSingleton(Bitstreams);
         services.AddSingleton(Captions);
         services.AddSingleton(TimeProvider.System);
         services.AddSingleton<PictureCaptioner>();

@@ -27,6 +27,8 @@ public sealed class RunningSystem : IAsyncLifetime
 
     public HttpClient Query { get; private set; } = null!;
 
+    public HttpClient Operator { get; private set; } = null!;
+
     public NpgsqlDataSource Database { get; private set; } = null!;
 
     public ObjectStore Store { get; private set; } = null!;
@@ -89,6 +91,7 @@ public sealed class RunningSystem : IAsyncLifetime
 
         Ingest = Client("ingest");
         Query = Client("query");
+        Operator = Client("operator");
         await Task.WhenAll(Names.Select(ReadyAsync));
     }
 
@@ -102,6 +105,7 @@ public sealed class RunningSystem : IAsyncLifetime
 
         Ingest?.Dispose();
         Query?.Dispose();
+        Operator?.Dispose();
         Store?.Dispose();
         if (Database is not null)
         {
@@ -141,6 +145,23 @@ public sealed class RunningSystem : IAsyncLifetime
         process.BeginOutputReadLine();
         process.BeginErrorReadLine();
         processes[name] = process;
+    }
+
+    /// <summary>The command line as an operator calls it.</summary>
+    public async Task<(int ExitCode, string Output)> CommandAsync(params string[] arguments)
+    {
+        var dll = Path.Combine(Checkout, "tools/cli/bin", Configuration, "net10.0/ImageSearch.Cli.dll");
+        var start = new ProcessStartInfo("dotnet", [dll, .. arguments]) { RedirectStandardOutput = true, RedirectStandardError = true };
+        foreach (var (key, value) in settings)
+        {
+            start.Environment[key] = value;
+        }
+
+        start.Environment["IMAGESEARCH_STATE"] = Path.Combine(Path.GetTempPath(), buckets.Prefix + "no-local-stack");
+        using var process = Process.Start(start)!;
+        var (output, errors) = (process.StandardOutput.ReadToEndAsync(), process.StandardError.ReadToEndAsync());
+        await process.WaitForExitAsync();
+        return (process.ExitCode, await output + await errors);
     }
 
     public async Task ReadyAsync(string name)

@@ -119,6 +119,16 @@ public sealed class UserJourneys(RunningSystem system)
     }
 
     [Fact]
+    public async Task Damaged_pictures_of_every_format_become_searchable_or_are_rejected()
+    {
+        var (exitCode, output) = await system.CommandAsync("fuzz", "--upload", "--files", "10");
+        Assert.True(exitCode == 0, output);
+        Assert.Contains("tiff", output, StringComparison.Ordinal);
+        await using var left = system.Database.CreateCommand("SELECT count(*) FROM objects WHERE starts_with(key, 'fuzz/')");
+        await RunningSystem.Eventually(async () => (long)(await left.ExecuteScalarAsync())!, n => n == 0, "everything taken out again");
+    }
+
+    [Fact]
     public async Task A_picture_that_breaks_off_in_the_middle_is_rejected_too()
     {
         var whole = TestPictures.Jpeg(7, 640, 480);

@@ -16,18 +16,22 @@ internal sealed class LocalProcesses(string checkout)
         }
     }
 
+    /// <summary>Process id and resident memory of each daemon that runs.</summary>
+    public IReadOnlyDictionary<string, (int Pid, long MiB)> Memory(IEnumerable<string> names) => names
+        .Select(n => (Name: n, Process: Find(n)))
+        .Where(p => p.Process is not null)
+        .ToDictionary(p => p.Name, p =>
+        {
+            using var process = p.Process!;
+            return (process.Id, process.WorkingSet64 >> 20);
+        });
+
     /// <summary>Sends SIGKILL to a daemon and all processes of its session.</summary>
     /// <returns>False if it does not run.</returns>
     public async Task<bool> KillAsync(string name, CancellationToken ct)
     {
-        var file = Path.Combine(run, name + ".pid");
-        if (!File.Exists(file) || !int.TryParse((await File.ReadAllTextAsync(file, ct)).Split(' ')[0], out var pid) || pid <= 1)
-        {
-            return false;
-        }
-
         // Each daemon leads a session and a process group of its own.
-        return await RunAsync("kill", ["-KILL", "--", $"-{pid}"], ct) == 0;
+        return PidOf(name) is { } pid && await RunAsync("kill", ["-KILL", "--", $"-{pid}"], ct) == 0;
     }
 
     /// <summary>Starts whatever does not run, as `./imagesearch up` does, but without building anew what was edited meanwhile.</summary>
@@ -49,6 +53,25 @@ internal sealed class LocalProcesses(string checkout)
             }
 
             await Task.Delay(2000, ct);
+        }
+    }
+
+    private int? PidOf(string name)
+    {
+        var file = Path.Combine(run, name + ".pid");
+        return File.Exists(file) && int.TryParse(File.ReadAllText(file).Split(' ')[0], out var pid) && pid > 1 ? pid : null;
+    }
+
+    private Process? Find(string name)
+    {
+        try
+        {
+            return PidOf(name) is { } pid ? Process.GetProcessById(pid) : null;
+        }
+        catch (ArgumentException)
+        {
+            // The process has ended; its pid file is still there.
+            return null;
         }
     }
 

@@ -1,13 +1,15 @@
 using System.CommandLine;
 using System.Diagnostics;
 using System.Globalization;
+using ImageSearch.Cli.Operating;
 using ImageSearch.Compression;
+using ImageSearch.Hosting;
 using ImageSearch.Imaging;
 using Spectre.Console;
 
 namespace ImageSearch.Cli.Security;
 
-/// <summary><c>imagesearch fuzz --files 5000</c>: damaged pictures through the loaders and the codec, damaged streams through decoder and serving. No server is needed.</summary>
+/// <summary><c>imagesearch fuzz --files 5000</c>: damaged pictures through the loaders and the codec, damaged streams through decoder and serving, without any server; with <c>--upload</c> damaged pictures through a running system.</summary>
 public static class FuzzCommand
 {
     // Bounds the time of a file whose damaged header claims a large picture.
@@ -24,9 +26,25 @@ public static class FuzzCommand
         var seed = new Option<int>("--seed") { Description = "First seed; the same seed gives the same file.", DefaultValueFactory = _ => 0 };
         var only = new Option<string?>("--format") { Description = "One of jpeg, png, webp, avif, gif, tiff, lic instead of all." };
         only.AcceptOnlyFromAmong([.. HostileFiles.Formats, "lic"]);
-        var command = new Command("fuzz", "Damaged pictures and streams through decoders and codec; each must be read or refused with a reason. Exit code 1 if one is not.") { files, seed, only };
-        command.SetAction((r, ct) => Task.Run(() => Run(r.GetValue(files), r.GetValue(seed), r.GetValue(only), ct), ct));
+        var upload = new Option<bool>("--upload") { Description = "Put the pictures into the bucket of the running system and follow them through its services; they are taken out again." };
+        var command = new Command("fuzz", "Damaged pictures and streams through decoders and codec; each must be read or refused with a reason. Exit code 1 if one is not.") { files, seed, only, upload };
+        command.SetAction((r, ct) => r.GetValue(upload)
+            ? UploadAsync(r.GetValue(files), r.GetValue(seed), r.GetValue(only), ct)
+            : Task.Run(() => Run(r.GetValue(files), r.GetValue(seed), r.GetValue(only), ct), ct));
         return command;
+    }
+
+    private static async Task<int> UploadAsync(int files, int firstSeed, string? only, CancellationToken ct)
+    {
+        if (only == "lic")
+        {
+            throw new CliException("The bucket takes pictures, no streams: run `imagesearch fuzz --format lic` without --upload.");
+        }
+
+        using var store = new ObjectStore(CliSettings.ObjectStore);
+        await using var db = ServiceDefaults.OpenDatabase(CliSettings.Postgres, "cli");
+        var processes = new LocalProcesses(Environment.GetEnvironmentVariable("IMAGESEARCH_CHECKOUT") ?? ".");
+        return await new FuzzUpload(store, db, processes).RunAsync(only is null ? HostileFiles.Formats : [only], files, firstSeed, ct) ? 0 : 1;
     }
 
     private static int Run(int files, int firstSeed, string? only, CancellationToken ct)
