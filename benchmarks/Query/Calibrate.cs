@@ -15,6 +15,8 @@ internal static class Calibrate
 {
     private const int Top = 5;
 
+    private static readonly SearchOptions Search = new();
+
     /// <summary>The aims: absent things called absent, and true matches among the first five cut at most.</summary>
     private const double Said = 0.8, Cut = 0.1;
 
@@ -51,11 +53,13 @@ internal static class Calibrate
                 }
             }
 
-            var both = Fit([.. usable.SelectMany(i => queries[i])]);
+            // What could not be tested on another set is not written down.
+            var now = kind == "text" ? model.Calibration.Text : model.Calibration.Image;
+            var both = usable.Length == 2 ? Fit([.. usable.SelectMany(i => queries[i])]) : now;
             foreach (var i in usable)
             {
                 Print("all", both, Path.GetFileName(sets[i]), queries[i]);
-                Print("(what the model has)", kind == "text" ? model.Calibration.Text : model.Calibration.Image, Path.GetFileName(sets[i]), queries[i]);
+                Print("(what the model has)", now, Path.GetFileName(sets[i]), queries[i]);
             }
 
             relevance[kind] = new JsonObject { ["midpoint"] = Math.Round(both.Midpoint, 2), ["slope"] = Math.Round(both.Slope, 2), ["tail"] = Math.Round(both.Tail, 2) };
@@ -97,12 +101,17 @@ internal static class Calibrate
         return queries;
     }
 
-    /// <summary>The midpoint and the weight of the tail where falling short of either aim costs least, in proportion; the slope that makes the labels likeliest, both kinds counting the same.</summary>
-    private static Calibration Fit(Query[] queries)
+    /// <summary>
+    /// The midpoint and the weight of the tail where falling short of either aim costs least, in proportion; the slope that makes the labels likeliest, both kinds counting the same.
+    /// The slope says how far below the midpoint the following hits may lie, so it is all done again with the slope found.
+    /// </summary>
+    private static Calibration Fit(Query[] queries) => Fit(queries, Fit(queries, ModelCalibration.Default.Text.Slope).Slope);
+
+    private static Calibration Fit(Query[] queries, double assumed)
     {
-        static double Loss(Query[] queries, double midpoint)
+        double Loss(Query[] queries, double midpoint)
         {
-            var (said, cut) = Shares(queries, midpoint);
+            var (said, cut) = Shares(queries, midpoint, assumed);
             return Math.Max(0, Said - said) + Math.Max(0, cut - Cut) + (0.01 * (1 - said + cut));
         }
 
@@ -119,10 +128,20 @@ internal static class Calibrate
         return new(midpoint, slope, tail);
     }
 
-    private static (double Said, double Cut) Shares(Query[] queries, double midpoint)
+    /// <summary>As the service decides: the best hit must reach the midpoint, and the following ones <see cref="SearchOptions.FollowingCutoff"/>.</summary>
+    private static (double Said, double Cut) Shares(Query[] queries, double midpoint, double slope)
     {
-        var (absent, found) = (Absent(queries), Found(queries));
-        return (absent.Count(z => z < midpoint) / (double)absent.Length, found.Count(z => z < midpoint) / (double)found.Length);
+        var following = midpoint - (Math.Log((1 / Search.FollowingCutoff) - 1) / slope);
+        var (absent, said, found, cut) = (0, 0, 0, 0);
+        foreach (var query in queries)
+        {
+            absent += query.Present ? 0 : 1;
+            said += !query.Present && query.Best < midpoint ? 1 : 0;
+            found += query.Present ? query.True.Length : 0;
+            cut += query.Present ? query.True.Count(z => query.Best < midpoint || z < following) : 0;
+        }
+
+        return (said / (double)absent, cut / (double)found);
     }
 
     private static double[] Absent(Query[] queries) => [.. queries.Where(q => !q.Present).Select(q => q.Best)];
@@ -131,7 +150,7 @@ internal static class Calibrate
 
     private static void Print(string fitted, Calibration c, string tested, Query[] queries)
     {
-        var (said, cut) = Shares([.. queries.Select(q => q.Less(c.Tail))], c.Midpoint);
+        var (said, cut) = Shares([.. queries.Select(q => q.Less(c.Tail))], c.Midpoint, c.Slope);
         Console.WriteLine($"| {fitted} | {c.Midpoint:0.00} | {c.Slope:0.00} | {c.Tail:0.00} | {tested} | {said:P0} | {cut:P0} |");
     }
 }

@@ -3,6 +3,7 @@ using ImageSearch.Catalog;
 using ImageSearch.Imaging;
 using ImageSearch.Models;
 using ImageSearch.Query.Models;
+using ImageSearch.Query.Search;
 using Microsoft.Extensions.Options;
 
 namespace ImageSearch.Benchmarks.Query;
@@ -25,7 +26,7 @@ internal sealed record LabelledVectors(string[] Labels, float[][] Pictures, stri
             {
                 try
                 {
-                    pictures.Add((label.Key, await model.EncodePicture(ImageFiles.DecodeScaled(await File.ReadAllBytesAsync(file), 1024), default)));
+                    pictures.Add((label.Key, await model.EncodePicture(QueryPicture.Decode(await File.ReadAllBytesAsync(file)), default)));
                 }
                 catch (PictureException e)
                 {

@@ -1,4 +1,5 @@
 using System.Numerics.Tensors;
+using System.Runtime.Intrinsics;
 
 namespace ImageSearch.Imaging;
 
@@ -54,45 +55,34 @@ internal static class Resampler
     {
         var channels = picture.Channels;
         var pixels = new byte[width * picture.Height * channels];
-        var line = new float[picture.Width * channels];
+
+        // One vector holds a pixel. Of three channels the fourth lane is the next pixel's first, which nobody reads; the last pixel has one number behind it.
+        var line = new float[(picture.Width * channels) + 4 - channels];
+        var row = line.AsSpan(0, picture.Width * channels);
         for (var y = 0; y < picture.Height; y++)
         {
-            TensorPrimitives.ConvertTruncating<byte, float>(picture.Pixels.AsSpan(y * line.Length, line.Length), line);
+            TensorPrimitives.ConvertTruncating<byte, float>(picture.Pixels.AsSpan(y * row.Length, row.Length), row);
             var o = y * width * channels;
             for (var x = 0; x < width; x++)
             {
-                var weights = columns.Weights(x);
+                var sum = Vector128.Create(0.5f);
                 var i = columns.First(x) * channels;
-                float c0 = 0.5f, c1 = 0.5f, c2 = 0.5f, c3 = 0.5f;
-                foreach (var weight in weights)
+                foreach (var weight in columns.Weights(x))
                 {
-                    c0 += weight * line[i];
-                    c1 += weight * line[i + 1];
-                    c2 += weight * line[i + 2];
-                    if (channels == 4)
-                    {
-                        c3 += weight * line[i + 3];
-                    }
-
+                    sum += weight * Vector128.Create(line.AsSpan(i, 4));
                     i += channels;
                 }
 
-                pixels[o] = Clamp(c0);
-                pixels[o + 1] = Clamp(c1);
-                pixels[o + 2] = Clamp(c2);
-                if (channels == 4)
+                var clamped = Vector128.ConvertToInt32(Vector128.Min(Vector128.Max(sum, Vector128<float>.Zero), Vector128.Create(255f)));
+                for (var c = 0; c < channels; c++)
                 {
-                    pixels[o + 3] = Clamp(c3);
+                    pixels[o++] = (byte)clamped[c];
                 }
-
-                o += channels;
             }
         }
 
         return pixels;
     }
-
-    private static byte Clamp(float value) => (byte)Math.Clamp(value, 0f, 255f);
 
     private static Picture Premultiply(Picture picture)
     {

@@ -18,7 +18,7 @@ public sealed class EmbeddingModel : IDisposable
 
     private readonly IReadOnlyList<LinearCorrection> corrections;
 
-    private EmbeddingModel(ModelManifest manifest, ModelManifest towers, IReadOnlyList<LinearCorrection> corrections, ModelsOptions options)
+    private EmbeddingModel(ModelManifest manifest, ModelManifest towers, IReadOnlyList<LinearCorrection> corrections, ModelsOptions options, TimeSpan? batchDelay)
     {
         Manifest = manifest;
         Towers = towers;
@@ -26,7 +26,7 @@ public sealed class EmbeddingModel : IDisposable
         embedding = EmbeddingManifest.Read(towers).Corrected(manifest);
         text = new(() => new TextEncoder(towers, embedding, options));
         pictures = new(() => embedding.Source == EmbeddingSource.Latents ? new LatentAdapter(towers, embedding, options) : new ClipImageEncoder(towers, embedding, options));
-        batcher = new(() => new(pictures.Value.Embed, t => (t.Channels, t.Height, t.Width), pictures.Value.MaxBatch, TimeSpan.FromMilliseconds(embedding.Batch.DelayMilliseconds)));
+        batcher = new(() => new(pictures.Value.Embed, t => (t.Channels, t.Height, t.Width), pictures.Value.MaxBatch, batchDelay ?? TimeSpan.FromMilliseconds(embedding.Batch.DelayMilliseconds)));
         tagger = new(() => towers.Files.ContainsKey("tags") ? new Tagger(towers.PathOf("tags")) : null);
     }
 
@@ -65,20 +65,24 @@ public sealed class EmbeddingModel : IDisposable
     public Tagger? Tagger => tagger.Value;
 
     /// <summary>Opens <c>Models:Embedding</c>, or another model of the folder by id.</summary>
+    /// <param name="options">Where the models lie and how they run.</param>
+    /// <param name="id"><c>name/version</c>.</param>
+    /// <param name="batchDelay">How long a picture waits for others to share its batch; the manifest's where null. Zero where somebody waits for each.</param>
     /// <exception cref="ModelException">Missing, damaged, or not an embedding model.</exception>
-    public static EmbeddingModel Open(ModelsOptions options, string? id = null) => Open(ModelManifest.Load(options.Directory, id ?? options.Embedding), options);
+    public static EmbeddingModel Open(ModelsOptions options, string? id = null, TimeSpan? batchDelay = null) =>
+        Open(ModelManifest.Load(options.Directory, id ?? options.Embedding), options, batchDelay);
 
-    /// <inheritdoc cref="Open(ModelsOptions, string?)"/>
-    public static EmbeddingModel Open(ModelManifest manifest, ModelsOptions options)
+    /// <inheritdoc cref="Open(ModelsOptions, string?, TimeSpan?)"/>
+    public static EmbeddingModel Open(ModelManifest manifest, ModelsOptions options, TimeSpan? batchDelay = null)
     {
         manifest.VerifyFiles();
         if (manifest.Kind != "embedding" || manifest.GetOrDefault<string>(TunedModel.BaseField) is null)
         {
-            return new EmbeddingModel(manifest, manifest, [], options);
+            return new EmbeddingModel(manifest, manifest, [], options, batchDelay);
         }
 
         var (towers, corrections) = TunedModel.Resolve(manifest, options.Directory);
-        return new EmbeddingModel(manifest, towers, corrections, options);
+        return new EmbeddingModel(manifest, towers, corrections, options, batchDelay);
     }
 
     /// <summary>Latents of one picture to its embedding, batched with concurrent calls.</summary>

@@ -1,7 +1,7 @@
 namespace ImageSearch.Inference;
 
 /// <summary>Keeps the last <paramref name="capacity"/> values by use. Thread-safe.</summary>
-internal sealed class LruCache<TKey, TValue>(int capacity) where TKey : notnull
+public sealed class LruCache<TKey, TValue>(int capacity) where TKey : notnull
 {
     private readonly Lock gate = new();
     private readonly Dictionary<TKey, LinkedListNode<(TKey Key, TValue Value)>> nodes = [];

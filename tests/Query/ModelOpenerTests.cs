@@ -1,9 +1,11 @@
 using System.Numerics.Tensors;
 using ImageSearch.Catalog;
 using ImageSearch.Compression;
+using ImageSearch.Imaging;
 using ImageSearch.Inference;
 using ImageSearch.Models;
 using ImageSearch.Query.Models;
+using ImageSearch.Query.Search;
 using ImageSearch.Tests.Servers;
 using Microsoft.Extensions.Options;
 
@@ -36,6 +38,21 @@ public sealed class ModelOpenerTests
         Assert.Equal(25, windows.Vectors.Count);
         Assert.All(windows.Vectors, v => Assert.Equal(1, TensorPrimitives.Norm<float>(v), 3));
         Assert.Equal((192, 128), (opener.Decode(stream).Width, opener.Decode(stream).Height));
+    }
+
+    [Fact]
+    public async Task A_large_query_picture_is_decoded_small_and_lands_in_the_same_place()
+    {
+        using var opener = new ModelOpener(Options.Create(Settings));
+        using var model = opener.Open(Registered(256));
+        var file = ImageFiles.Encode(Collection.Plain(4032, 3024, (180, 90, 40), "query"), ImageFormat.Jpeg, 90);
+        var small = QueryPicture.Decode(file);
+        Assert.Equal((1000, 750), (small.Width, small.Height));
+        var (query, whole) = (await model.EncodePicture(small, default), await model.EncodePicture(ImageFiles.Decode(file), default));
+        Assert.InRange(TensorPrimitives.Dot<float>(query, whole), 0.99, 1.001);
+
+        var middling = QueryPicture.Decode(ImageFiles.Encode(Collection.Plain(1224, 816, (180, 90, 40), "query"), ImageFormat.Jpeg, 90));
+        Assert.Equal((1224, 816), (middling.Width, middling.Height));
     }
 
     [Fact]

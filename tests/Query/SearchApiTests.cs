@@ -2,6 +2,8 @@ using System.Net;
 using System.Net.Http.Json;
 using System.Text.Json;
 using ImageSearch.Imaging;
+using ImageSearch.Query.Search;
+using ImageSearch.Query.Web;
 
 namespace ImageSearch.Query.Tests;
 
@@ -189,8 +191,41 @@ public sealed class SearchApiTests(SeededHost host) : IClassFixture<SeededHost>
     {
         var document = await host.Http.GetFromJsonAsync<JsonElement>("/openapi/v1.json");
         var content = document.GetProperty("paths").GetProperty("/api/search").GetProperty("post").GetProperty("requestBody").GetProperty("content");
-        Assert.True(content.GetProperty("application/json").GetProperty("examples").EnumerateObject().Count() >= 3);
         Assert.True(content.TryGetProperty("multipart/form-data", out _));
+        var examples = content.GetProperty("application/json").GetProperty("examples").EnumerateObject().Select(e => e.Value.GetProperty("value")).ToArray();
+        Assert.All(Enum.GetValues<Composition>(), c => Assert.Contains(examples, e => Parsed(e).Compose == c));
+
+        static SearchRequest Parsed(JsonElement example)
+        {
+            var errors = new FieldErrors();
+            var request = SearchRequestReader.Parse(JsonSerializer.SerializeToUtf8Bytes(example), "", errors);
+            Assert.False(errors.Any);
+            return request!;
+        }
+    }
+
+    [Theory]
+    [InlineData("dog beach", false, 0.25)]
+    [InlineData("zebra crossing", true, 0.5)]
+    public async Task A_sure_first_hit_speaks_for_those_behind_it(string text, bool none, double cutoff)
+    {
+        var found = await SearchAsync(new { text });
+        Assert.Equal((none, cutoff), (found.GetProperty("noGoodMatch").GetBoolean(), found.GetProperty("cutoff").GetDouble()));
+        Assert.All(found.GetProperty("hits").EnumerateArray(), h => Assert.Equal(h.GetProperty("relevance").GetDouble() >= cutoff, h.GetProperty("good").GetBoolean()));
+    }
+
+    [Fact]
+    public async Task A_query_picture_is_encoded_once_for_all_its_pages_and_weights()
+    {
+        var picture = ImageFiles.Encode(Collection.Plain(407, 301, (10, 240, 10)), ImageFormat.Jpeg);
+        string[] queries = ["{}", """{ "k": 200 }""", """{ "text": "dog", "weights": { "image": 0.4 } }"""];
+        foreach (var query in queries)
+        {
+            using var form = Form(picture, query);
+            Assert.NotEmpty(Keys(await ReadAsync(await host.Http.PostAsync("/api/search", form))));
+        }
+
+        Assert.Equal(1, WordModel.Encoded[(407, 301)]);
     }
 
     private static MultipartFormDataContent Form(byte[] picture, string query) => new()

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Numerics.Tensors;
 using ImageSearch.Catalog;
 using ImageSearch.Imaging;
@@ -15,6 +16,9 @@ internal static class WordModel
     public const int Dimensions = 16;
 
     private static readonly string[] Axes = ["", "dog", "cat", "car", "beach", "red", "blue", "green", "night", "people", "snow", "boat"];
+
+    /// <summary>How often a picture of a size was encoded.</summary>
+    public static readonly ConcurrentDictionary<(int Width, int Height), int> Encoded = new();
 
     public static float[] Vector(string words, float common = 0.4f)
     {
@@ -36,7 +40,11 @@ internal static class WordModel
     {
         Registered = registered,
         EncodeText = text => Vector(text),
-        EncodePicture = (picture, _) => Task.FromResult(Vector(Colour(picture))),
+        EncodePicture = (picture, _) =>
+        {
+            Encoded.AddOrUpdate((picture.Width, picture.Height), 1, (_, n) => n + 1);
+            return Task.FromResult(Vector(Colour(picture)));
+        },
         EncodeWindows = (_, _) => Task.FromResult(new WindowVectors(2, 1, 0.6f, 1, [Vector("dog"), Vector("beach")])),
 
         // Pictures of one axis each, as if photographed elsewhere.

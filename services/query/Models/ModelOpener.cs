@@ -20,7 +20,8 @@ public sealed class ModelOpener(IOptions<ModelsOptions> options) : IDisposable
     /// <exception cref="ModelException">The model is missing, damaged, or has other dimensions than the catalogue says.</exception>
     public SearchModel Open(RegisteredModel registered)
     {
-        var model = EmbeddingModel.Open(options.Value, registered.Name);
+        // Somebody waits for each picture, and there are seldom two at once.
+        var model = EmbeddingModel.Open(options.Value, registered.Name, TimeSpan.Zero);
         if (model.Dimensions != registered.Dimensions)
         {
             model.Dispose();

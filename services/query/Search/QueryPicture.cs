@@ -1,6 +1,7 @@
 using ImageSearch.Catalog;
 using ImageSearch.Catalog.Vectors;
 using ImageSearch.Imaging;
+using ImageSearch.Inference;
 using ImageSearch.Query.Models;
 using ImageSearch.Query.Web;
 using Microsoft.Extensions.Options;
@@ -10,12 +11,18 @@ namespace ImageSearch.Query.Search;
 /// <summary>The picture of a query: its vector, and words for it.</summary>
 public sealed class QueryPicture(ImageReader images, VectorSearch vectors, IOptions<SearchOptions> options) : IDisposable
 {
-    // Embedding works on a small picture; decoding a large JPEG straight to this size takes a fraction of the time and memory.
-    private const int LongestSide = 1024;
+    // Embedding works on a small picture (384 pixels, made from the whole picture by the codec). Up to here that is done here too; of larger ones a smaller
+    // picture is decoded first, which takes a fraction of the time and memory. At 1,000 a JPEG of 12 megapixels is read at half its size.
+    private const int LongestWhole = 1536;
+    private const int LongestSide = 1000;
+
+    // Further pages and another weight send the same picture again.
+    private const int VectorsKept = 256;
     private const int Neighbours = 8;
     private const int Waiting = 32;
 
     private readonly SemaphoreSlim gate = new(options.Value.PictureConcurrency);
+    private readonly LruCache<(string Model, string Upload), float[]> known = new(VectorsKept);
     private int waiting;
 
     /// <exception cref="RequestException">Unknown id, no vector yet, not a picture, or too many at once.</exception>
@@ -23,7 +30,13 @@ public sealed class QueryPicture(ImageReader images, VectorSearch vectors, IOpti
     {
         if (request.Upload is { } file)
         {
-            return await EncodeAsync(file, model, ct);
+            var key = (model.Name, request.UploadHash!);
+            if (!known.TryGet(key, out var vector))
+            {
+                known.Add(key, vector = await EncodeAsync(file, model, ct));
+            }
+
+            return vector;
         }
 
         if (await images.FindAsync(request.Image!.Value, ct) is not { } image)
@@ -51,6 +64,14 @@ public sealed class QueryPicture(ImageReader images, VectorSearch vectors, IOpti
         return string.Join(", ", shared) is { Length: > 0 } tags ? tags : null;
     }
 
+    /// <summary>A picture file to pixels, as large as embedding needs them.</summary>
+    /// <exception cref="PictureException">Not a picture, damaged, or over a limit.</exception>
+    public static Picture Decode(ReadOnlyMemory<byte> file, ImageLimits? limits = null)
+    {
+        var info = ImageFiles.Probe(file.Span, limits);
+        return Math.Max(info.Width, info.Height) <= LongestWhole ? ImageFiles.Decode(file, limits) : ImageFiles.DecodeScaled(file, LongestSide, limits);
+    }
+
     public void Dispose() => gate.Dispose();
 
     private async Task<float[]> EncodeAsync(ReadOnlyMemory<byte> file, SearchModel model, CancellationToken ct)
@@ -66,7 +87,7 @@ public sealed class QueryPicture(ImageReader images, VectorSearch vectors, IOpti
             await gate.WaitAsync(ct);
             try
             {
-                var picture = await Task.Run(() => ImageFiles.DecodeScaled(file, LongestSide, new ImageLimits(MaxBytes: options.Value.MaxPictureBytes)), ct);
+                var picture = await Task.Run(() => Decode(file, new ImageLimits(MaxBytes: options.Value.MaxPictureBytes)), ct);
                 return await model.EncodePicture(picture, ct);
             }
             catch (PictureException e)

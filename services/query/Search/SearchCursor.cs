@@ -41,7 +41,6 @@ public readonly record struct SearchCursor(ulong Query, long Bound, int Offset)
     public static ulong HashOf(SearchRequest request)
     {
         var ranking = JsonSerializer.Serialize(request with { K = null, Cursor = null, Explain = false });
-        var upload = request.Upload is { } bytes ? Convert.ToHexString(SHA256.HashData(bytes.Span)) : "";
-        return BinaryPrimitives.ReadUInt64LittleEndian(SHA256.HashData(Encoding.UTF8.GetBytes($"{upload}\n{ranking}")));
+        return BinaryPrimitives.ReadUInt64LittleEndian(SHA256.HashData(Encoding.UTF8.GetBytes($"{request.UploadHash}\n{ranking}")));
     }
 }

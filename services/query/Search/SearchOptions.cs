@@ -49,9 +49,13 @@ public sealed class SearchOptions
     [Range(0, 1)]
     public double GuessedWordsAlone { get; set; } = 0.7;
 
-    /// <summary>Hits below this relevance are no good match.</summary>
+    /// <summary>Where the first hit lies below this relevance, there is no good match.</summary>
     [Range(0, 1)]
     public double Cutoff { get; set; } = 0.5;
+
+    /// <summary>Where the first hit reaches the cut-off, the hits behind it are good matches down to this relevance: one sure match speaks for its neighbours.</summary>
+    [Range(0, 1)]
+    public double FollowingCutoff { get; set; } = 0.25;
 
     /// <summary>Cosine from which two pictures count as near-duplicates.</summary>
     [Range(0, 1)]

@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using System.Text.Json.Serialization;
 using ImageSearch.Catalog;
 using ImageSearch.Contracts;
@@ -62,7 +63,15 @@ public sealed record SearchRequest(
 {
     /// <summary>Bytes of an uploaded query picture; only multipart requests have them.</summary>
     [JsonIgnore]
-    public ReadOnlyMemory<byte>? Upload { get; init; }
+    public ReadOnlyMemory<byte>? Upload
+    {
+        get;
+        init => (field, UploadHash) = (value, value is { } bytes ? Convert.ToHexString(SHA256.HashData(bytes.Span)) : null);
+    }
+
+    /// <summary>SHA-256 of <see cref="Upload"/>.</summary>
+    [JsonIgnore]
+    public string? UploadHash { get; private init; }
 
     [JsonIgnore]
     public bool HasPicture => Image is not null || Upload is not null;

@@ -4,7 +4,7 @@ using ImageSearch.Contracts;
 namespace ImageSearch.Query.Search;
 
 /// <param name="NoGoodMatch">Nothing in the collection is likely to be what was asked for; the hits are merely the nearest.</param>
-/// <param name="Cutoff">Relevance below which a hit is not a good match.</param>
+/// <param name="Cutoff">Relevance below which a hit of this list is not a good match; lower where the first hit is one.</param>
 /// <param name="Cursor">Asks for the next page; null on the last one.</param>
 /// <param name="Reachable">Hits that paging can reach.</param>
 /// <param name="Partial">A leg did not answer: see <paramref name="Legs"/>.</param>
@@ -28,7 +28,7 @@ public sealed record ReadAs(string? Text, string? Words, IReadOnlyList<string> N
 
 /// <param name="Relevance">0 to 1, falling along the list.</param>
 /// <param name="Score">What the list is sorted by.</param>
-/// <param name="Good">Relevance reaches the cut-off.</param>
+/// <param name="Good">Relevance reaches the list's cut-off.</param>
 /// <param name="Duplicates">Near-duplicates of this picture among the hits, where grouping was asked for.</param>
 public sealed record SearchHit(
     int Rank, ImageId Id, double Relevance, bool Good, double Score, DenseShare? Dense, LexicalShare? Lexical, PictureView Picture,

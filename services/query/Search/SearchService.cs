@@ -34,11 +34,13 @@ public sealed class SearchService(Ranker ranker, RankingCache rankings, ImageRea
         var summaries = await images.SummariesAsync([.. shown.Concat(forTags).Distinct()], ct);
         var explanations = await explainer.ExplainAsync(request, text, page, summaries, ct);
 
+        var none = ranking.Hits.Count == 0 || ranking.Hits[0].Relevance < options.Cutoff;
+        var good = none ? options.Cutoff : Math.Min(options.Cutoff, options.FollowingCutoff);
         var hits = page.Select((h, i) => (Hit: h, Rank: cursor.Offset + i + 1)).Where(h => summaries.ContainsKey(h.Hit.Image))
-            .Select(h => View(h.Hit, h.Rank, summaries, explanations.GetValueOrDefault(h.Hit.Image), request.GroupDuplicates)).ToArray();
+            .Select(h => View(h.Hit, h.Rank, good, summaries, explanations.GetValueOrDefault(h.Hit.Image), request.GroupDuplicates)).ToArray();
         var next = cursor.Offset + size < ranking.Hits.Count ? (cursor with { Offset = cursor.Offset + size }).ToString() : null;
         return new(
-            hits, ranking.Hits.Count == 0 || ranking.Hits[0].Relevance < options.Cutoff, options.Cutoff, next, ranking.Hits.Count, ranking.Partial,
+            hits, none, good, next, ranking.Hits.Count, ranking.Partial,
             ranking.Model, new(ranking.Dense, ranking.Lexical), Tags(forTags, summaries),
             new(text.Positive, text.HasWords ? text.Words.ToString() : null, text.Negative, request.HasPicture, ranking.Merged?.Text, ranking.Merged?.By),
             Math.Round(Stopwatch.GetElapsedTime(start).TotalMilliseconds, 2));
@@ -83,12 +85,12 @@ public sealed class SearchService(Ranker ranker, RankingCache rankings, ImageRea
         return ranking;
     }
 
-    private SearchHit View(FusedHit h, int rank, IReadOnlyDictionary<long, ImageSummary> summaries, HitExplanation? explanation, bool grouped)
+    private SearchHit View(FusedHit h, int rank, double good, IReadOnlyDictionary<long, ImageSummary> summaries, HitExplanation? explanation, bool grouped)
     {
         var summary = summaries[h.Image];
         double Share(double part) => h.Score > 0 ? Math.Round(part / h.Score, 4) : 0;
         return new(
-            rank, summary.Id, Math.Round(h.Relevance, 4), h.Relevance >= options.Cutoff, h.Score,
+            rank, summary.Id, Math.Round(h.Relevance, 4), h.Relevance >= good, h.Score,
             h.Dense is { } d ? new(d.Rank, Math.Round(d.Cosine, 4), Math.Round(d.Deviations, 2), Math.Round(d.Probability, 4), Share(h.DensePart)) : null,
             h.Lexical is { } l ? new(l.Rank, Math.Round(l.Score, 4), Math.Round(l.Coverage, 4), Math.Round(l.Probability, 4), l.Written ? "written" : "guessed", Share(h.LexicalPart)) : null,
             PictureView.Of(summary),

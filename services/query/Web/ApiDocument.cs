@@ -13,6 +13,9 @@ public static class ApiDocument
         ("composed", "A picture, but in other colours", """
             { "text": "at night", "image": "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", "weights": { "text": 0.7, "image": 1 }, "compose": "template" }
             """),
+        ("merged", "The picture's own words and yours, merged by a language model where one is configured", """
+            { "text": "the same, but at night", "image": "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", "compose": "llm" }
+            """),
         ("filtered", "With filters, explained, fused by ranks", """
             { "text": "\"sports car\" tag:vehicle", "negativeText": "toy", "filter": { "takenFrom": "2026-01-01", "minWidth": 1000, "orientation": "landscape", "formats": ["jpeg"], "keyPrefix": "holidays/" },
               "fusion": { "method": "rrf", "rrfK": 60 }, "explain": true, "groupDuplicates": true }
