@@ -22,7 +22,7 @@ public sealed class IndexBenchmark(string server, int dimensions, int queries, b
 
     private sealed record Row(int Size, string Scan, int? Ef, double Recall, double[] Milliseconds, double ProcessorMilliseconds)
     {
-        public double Median => Percentile(Milliseconds, 0.5);
+        public double Median => Percentile.Of(Milliseconds, 0.5);
     }
 
     private readonly List<Row> rows = [];
@@ -41,7 +41,7 @@ public sealed class IndexBenchmark(string server, int dimensions, int queries, b
         var table = new MarkdownTable("vectors", "scan", "recall@10", "p50 ms", "p95 ms", "p99 ms", "processor ms");
         foreach (var r in rows)
         {
-            table.Add(r.Size, r.Scan, r.Recall, r.Median, Percentile(r.Milliseconds, 0.95), Percentile(r.Milliseconds, 0.99), r.ProcessorMilliseconds);
+            table.Add(r.Size, r.Scan, r.Recall, r.Median, Percentile.Of(r.Milliseconds, 0.95), Percentile.Of(r.Milliseconds, 0.99), r.ProcessorMilliseconds);
         }
 
         var text = new StringBuilder();
@@ -107,7 +107,7 @@ public sealed class IndexBenchmark(string server, int dimensions, int queries, b
                 {
                     var (right, _, _) = await AskAsync(new(take, Scan: VectorScan.Exact, Filter: filter), some);
                     var (found, times, _) = await AskAsync(new(take, Scan: scan, Filter: filter), some);
-                    filtered.Add(size, Of(kind), $"{percent} %", take, found.Min(f => f.Length), Recall(found, right), Percentile(times, 0.5), Percentile(times, 0.99));
+                    filtered.Add(size, Of(kind), $"{percent} %", take, found.Min(f => f.Length), Recall(found, right), Percentile.Of(times, 0.5), Percentile.Of(times, 0.99));
                 }
             }
 
@@ -142,7 +142,7 @@ public sealed class IndexBenchmark(string server, int dimensions, int queries, b
         stop.Cancel();
         await writer;
         await scratch.ExecuteAsync($"DELETE FROM images WHERE id >= {first}", ct);
-        writing.Add(size, scan == VectorScan.Hnsw ? "half" : "binary", inserted / seconds, Percentile(times, 0.5), Percentile(times, 0.99));
+        writing.Add(size, scan == VectorScan.Hnsw ? "half" : "binary", inserted / seconds, Percentile.Of(times, 0.5), Percentile.Of(times, 0.99));
     }
 
     private static async Task<(long[][] Ids, double[] Milliseconds, double Processor)> TimeAsync(ScratchDatabase scratch, float[][] questions, Func<float[], Task<long[]>> ask, CancellationToken ct)
@@ -173,6 +173,4 @@ public sealed class IndexBenchmark(string server, int dimensions, int queries, b
     }
 
     private static double Recall(long[][] found, long[][] truth) => 100 * found.Zip(truth, (f, t) => t.Length == 0 ? 1 : (double)f.Intersect(t).Count() / t.Length).Average();
-
-    private static double Percentile(double[] values, double share) => values.Order().ElementAt((int)Math.Ceiling(share * values.Length) - 1);
 }

@@ -88,6 +88,4 @@ internal sealed class MemoryWatch : IAsyncDisposable
 internal static class Clock
 {
     public static double ProcessorSeconds() => Process.GetCurrentProcess().TotalProcessorTime.TotalSeconds;
-
-    public static double Percentile(IEnumerable<double> values, double share) => values.Order().ToArray() is { Length: > 0 } sorted ? sorted[(int)Math.Ceiling(share * sorted.Length) - 1] : double.NaN;
 }

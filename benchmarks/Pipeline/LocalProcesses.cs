@@ -40,7 +40,8 @@ public static class LocalProcesses
     public static IReadOnlyDictionary<string, ProcessUse> Servers()
     {
         Dictionary<string, ProcessUse> found = [];
-        var run = Checkout is null ? null : Path.Combine(Checkout, ".imagesearch", "run");
+        var state = Environment.GetEnvironmentVariable("IMAGESEARCH_STATE") ?? (Checkout is null ? null : Path.Combine(Checkout, ".imagesearch"));
+        var run = state is null ? null : Path.Combine(state, "run");
         if (!Directory.Exists(run))
         {
             return found;

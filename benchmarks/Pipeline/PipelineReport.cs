@@ -12,10 +12,10 @@ internal static class PipelineReport
         var text = new StringBuilder();
         text.Append(CultureInfo.InvariantCulture, $"Drawn JPEG pictures of {PipelineBenchmark.Width} x {PipelineBenchmark.Height} ({bursts[0].Bytes / bursts[0].Pictures / 1024} KiB on average), put into the object store, 8 at once in a burst. Searchable: bitstream, vector\nand texts are in the catalogue. One at a time is timed by the client, asking every 20 ms; a burst by the catalogue's own timestamps.\n\n");
         var table = new MarkdownTable("PUT to searchable", "pictures", "p50 s", "p99 s", "pictures/s", "efficiency, %", "of what others left", "with the integer coder", "at most waiting");
-        table.Add("one at a time", rest.Count, Clock.Percentile(rest, 0.5), Clock.Percentile(rest, 0.99), null, null, null, null, null);
+        table.Add("one at a time", rest.Count, Percentile.Of(rest, 0.5), Percentile.Of(rest, 0.99), null, null, null, null, null);
         foreach (var b in bursts)
         {
-            table.Add(b.Title, b.Pictures, Clock.Percentile(b.Waits, 0.5), Clock.Percentile(b.Waits, 0.99), b.PicturesPerSecond, b.Efficiency, b.EfficiencyOfTheRest(false), b.EfficiencyOfTheRest(true), b.PeakBacklog);
+            table.Add(b.Title, b.Pictures, Percentile.Of(b.Waits, 0.5), Percentile.Of(b.Waits, 0.99), b.PicturesPerSecond, b.Efficiency, b.EfficiencyOfTheRest(false), b.EfficiencyOfTheRest(true), b.PeakBacklog);
         }
 
         text.Append(table).Append("\nEfficiency: processor time inside ONNX Runtime and libvips, as the services count it, over wall time times cores; then over wall time times cores less what programs\noutside the system took of this machine; then with the codec's integer networks and range coder as well, which are C#. Waiting: uploaded and not yet searchable.\n");
@@ -62,7 +62,7 @@ internal static class PipelineReport
     {
         var table = new MarkdownTable("from", "to", "p50 s", "p99 s", "the worker's own count, mean ms");
         void Row(string from, string to, Func<PictureTimes, double> seconds, double? own) =>
-            table.Add(from, to, Clock.Percentile(b.Times.Select(seconds), 0.5), Clock.Percentile(b.Times.Select(seconds), 0.99), own);
+            table.Add(from, to, Percentile.Of(b.Times.Select(seconds), 0.5), Percentile.Of(b.Times.Select(seconds), 0.99), own);
         Row("PUT", "registered", t => (t.Registered - b.Put[t.Id]).TotalSeconds, null);
         Row("registered", "encoded", t => (t.Encoded - t.Registered).TotalSeconds, b.Times.Average(t => t.EncodeMilliseconds));
         Row("encoded", "embedded", t => (t.Embedded - t.Encoded).TotalSeconds, null);

@@ -16,7 +16,7 @@ run_tests() {
   case $filter in
     '') parts=(chaos format) ;;
     Chaos | Format) parts=("${filter,}") ;;
-    *) [ ${#projects[@]} -gt 0 ] || die "there is no test project '$filter'; there are: $(cd "$CHECKOUT/tests" && printf '%s ' */)Chaos Format" ;;
+    *) [ ${#projects[@]} -gt 0 ] || die "there is no test project '$filter'; there are: $(cd "$CHECKOUT/tests" && grep -l 'Microsoft.NET.Test.Sdk' -- */*.csproj | sed 's,/.*,,' | tr '\n' ' ')Chaos Format" ;;
   esac
 
   lock_state

@@ -118,6 +118,11 @@ public static class EvalCommand
             Console.Error.WriteLine(fault);
         }
 
+        if (faults.Count == 0)
+        {
+            Console.WriteLine("Fusion holds: on no set does it lose more than half a point to its better leg.");
+        }
+
         return faults.Count == 0 ? 0 : 2;
     }
 }
