@@ -8,10 +8,9 @@ namespace ImageSearch.Benchmarks.Pipeline;
 
 /// <summary>How long the running system takes from a PUT to a searchable picture, one at a time and in a burst, and what the cores do meanwhile.</summary>
 /// <param name="services">Addresses of the services, by name.</param>
-public sealed class PipelineBenchmark(ObjectStore store, NpgsqlDataSource db, IReadOnlyDictionary<string, Uri> services, Action<string> say)
+/// <param name="size">Pixels of each picture.</param>
+public sealed class PipelineBenchmark(ObjectStore store, NpgsqlDataSource db, IReadOnlyDictionary<string, Uri> services, (int Width, int Height) size, Action<string> say)
 {
-    public const int Width = 768, Height = 512;
-
     private static readonly string[] Workers = ["codec", "embedder", "captioner"];
 
     // A run of its own each time: the store knows pictures by content, and one that is there already costs nothing.
@@ -49,12 +48,12 @@ public sealed class PipelineBenchmark(ObjectStore store, NpgsqlDataSource db, IR
             bursts.Add(await BurstAsync($"burst, two replicas of {slowest}", uploads, burst, services.Append(new(slowest + " (second)", second.Address)), ct));
         }
 
-        return (PipelineReport.Markdown(rest, bursts), PipelineReport.Plot(bursts[0]));
+        return (PipelineReport.Markdown(size, rest, bursts), PipelineReport.Plot(bursts[0]));
     }
 
     private byte[][] Draw(int count)
     {
-        var files = DrawnPictures.Jpegs(seed, count, Width, Height);
+        var files = DrawnPictures.Jpegs(seed, count, size.Width, size.Height);
         seed += count;
         return files;
     }

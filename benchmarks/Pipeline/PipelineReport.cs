@@ -7,10 +7,10 @@ namespace ImageSearch.Benchmarks.Pipeline;
 /// <summary>Tables and plot of <see cref="PipelineBenchmark"/>.</summary>
 internal static class PipelineReport
 {
-    public static string Markdown(IReadOnlyList<double> rest, IReadOnlyList<BurstResult> bursts)
+    public static string Markdown((int Width, int Height) size, IReadOnlyList<double> rest, IReadOnlyList<BurstResult> bursts)
     {
         var text = new StringBuilder();
-        text.Append(CultureInfo.InvariantCulture, $"Drawn JPEG pictures of {PipelineBenchmark.Width} x {PipelineBenchmark.Height} ({bursts[0].Bytes / bursts[0].Pictures / 1024} KiB on average), put into the object store, 8 at once in a burst. Searchable: bitstream, vector\nand texts are in the catalogue. One at a time is timed by the client, asking every 20 ms; a burst by the catalogue's own timestamps.\n\n");
+        text.Append(CultureInfo.InvariantCulture, $"Drawn JPEG pictures of {size.Width} x {size.Height} ({bursts[0].Bytes / bursts[0].Pictures / 1024} KiB on average), put into the object store, 8 at once in a burst. Searchable: bitstream, vector\nand texts are in the catalogue. One at a time is timed by the client, asking every 20 ms; a burst by the catalogue's own timestamps.\n\n");
         var table = new MarkdownTable("PUT to searchable", "pictures", "p50 s", "p99 s", "pictures/s", "efficiency, %", "of what others left", "with the integer coder", "at most waiting");
         table.Add("one at a time", rest.Count, Percentile.Of(rest, 0.5), Percentile.Of(rest, 0.99), null, null, null, null, null);
         foreach (var b in bursts)
