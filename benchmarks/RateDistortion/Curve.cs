@@ -25,9 +25,10 @@ internal sealed record Coder(string Name, double[] Settings, Func<Picture, doubl
                 var encode = Stopwatch.GetElapsedTime(start).TotalMilliseconds;
                 start = Stopwatch.GetTimestamp();
                 var back = Decode(bytes);
+                var decode = Stopwatch.GetElapsedTime(start).TotalMilliseconds;
                 var megapixels = p.Width * p.Height / 1e6;
                 return new Point(setting, bytes.Length * 8 / 1e6 / megapixels, PictureQuality.Psnr(p, back), PictureQuality.MsSsim(p, back),
-                    encode / megapixels, Stopwatch.GetElapsedTime(start).TotalMilliseconds / megapixels);
+                    encode / megapixels, decode / megapixels);
             }).ToList();
             points.Add(new(setting, rows.Average(r => r.Bpp), rows.Average(r => r.Psnr), rows.Average(r => r.MsSsim), Median(rows.Select(r => r.EncodeMs)), Median(rows.Select(r => r.DecodeMs))));
             Console.Error.WriteLine($"{Name} {points[^1]}");

@@ -1,7 +1,7 @@
 // Rate and distortion by the sizes of real files: the learned codec against JPEG, WebP and AVIF (as this product's libvips writes them) and,
 // where cjxl and djxl are on the PATH, JPEG XL.
 //
-//   dotnet run -c Release --project benchmarks/RateDistortion -- FOLDER_OF_PNG [--model models/lic-lot/1] [--threads 0] [--out benchmarks/results] [--lic-only]
+//   dotnet run -c Release --project benchmarks/RateDistortion -- FOLDER_OF_PNG [--model models/lic-lot/2] [--threads 0] [--out benchmarks/results] [--lic-only]
 //
 // --model is a model's folder. --out is a folder; without it the report goes to the console only.
 using System.Globalization;
@@ -14,7 +14,7 @@ using ImageSearch.Imaging;
 string Option(string name, string fallback) => Array.IndexOf(args, name) is >= 0 and var i && i + 1 < args.Length ? args[i + 1] : fallback;
 var files = Directory.GetFiles(args[0], "*.png").Order(StringComparer.Ordinal).ToList();
 var pictures = files.Select(f => ImageFiles.Decode(File.ReadAllBytes(f)) is { Channels: 4 } p ? p.Flatten(255, 255, 255) : ImageFiles.Decode(File.ReadAllBytes(f))).ToList();
-var (directory, model) = Folder(Path.GetFullPath(Option("--model", "models/lic-lot/1")));
+var (directory, model) = Folder(Path.GetFullPath(Option("--model", "models/lic-lot/2")));
 using var codec = LicCodec.Open(directory, model, int.Parse(Option("--threads", "0"), CultureInfo.InvariantCulture));
 List<Coder> coders = [new(codec.ModelId, [1, 2, 3, 4, 5, 6, 7, 8], (p, q) => codec.Encode(p, (float)q), b => codec.Decode(b))];
 if (!args.Contains("--lic-only"))
@@ -60,7 +60,7 @@ if (output.Length > 0)
     }
 }
 
-// ".../models/lic-lot/1" is model lic-lot/1 of the folder ".../models".
+// ".../models/lic-lot/2" is model lic-lot/1 of the folder ".../models".
 static (string Directory, string Model) Folder(string folder) => Path.GetDirectoryName(folder) is { } named && Path.GetDirectoryName(named) is { } root
     ? (root, $"{Path.GetFileName(named)}/{Path.GetFileName(folder)}")
-    : throw new ArgumentException($"{folder} is not the folder of a model, such as models/lic-lot/1.");
+    : throw new ArgumentException($"{folder} is not the folder of a model, such as models/lic-lot/2.");

@@ -1,7 +1,7 @@
 namespace ImageSearch.Compression;
 
 /// <summary>
-/// Latents in the input domain of the synthesis transform g_s: y_hat times the decoder gain, so that pictures coded at different
+/// Latents as search reads them: y_hat times the latent gain (for most codecs the input of the synthesis transform g_s), so that pictures coded at different
 /// qualities differ by quantisation noise only. One position stands for 16 x 16 pixels.
 /// </summary>
 /// <param name="Channels">Channels of the codec, for instance 192.</param>

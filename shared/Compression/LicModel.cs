@@ -15,6 +15,7 @@ internal sealed class LicModel : IDisposable
     private readonly int _threads;
     private readonly string _provider;
     private readonly float[] _rates;
+    private readonly float[]? _latentGains;
     private readonly Dictionary<string, RatedBias[]> _biases;
     private readonly SessionCache _analysis;
     private readonly SessionCache _synthesis;
@@ -38,6 +39,15 @@ internal sealed class LicModel : IDisposable
             || manifest.Get<int>("stride") != 16 || manifest.Get<int>("hyperStride") != 64)
         {
             throw new ModelException($"Model {manifest.Id}: the sizes in its manifest, entropy.bin and rates.bin do not fit together.");
+        }
+
+        if (manifest.Files.ContainsKey("latent_gains"))
+        {
+            _latentGains = MemoryMarshal.Cast<byte, float>(File.ReadAllBytes(manifest.PathOf("latent_gains"))).ToArray();
+            if (_latentGains.Length != EntropyModel.RatePoints * Entropy.Channels)
+            {
+                throw new ModelException($"Model {manifest.Id}: latent_gains.bin does not hold {EntropyModel.RatePoints} x {Entropy.Channels} values.");
+            }
         }
 
         HyperAnalysis = OnnxSessions.Open(manifest.PathOf("h_a"), threads, provider);
@@ -69,10 +79,13 @@ internal sealed class LicModel : IDisposable
     public SessionCache.Lease Synthesis(int rate) => _synthesis.Take(Rounded(rate));
 
     /// <summary>Factor per channel between g_a's output and the latents that are coded.</summary>
-    public float[] EncoderGain(int rate) => Gain(rate, 0);
+    public float[] EncoderGain(int rate) => Gain(_rates, rate, 0);
 
     /// <summary>Factor per channel between coded latents and g_s's input.</summary>
-    public float[] DecoderGain(int rate) => Gain(rate, EntropyModel.RatePoints * Entropy.Channels);
+    public float[] DecoderGain(int rate) => Gain(_rates, rate, EntropyModel.RatePoints * Entropy.Channels);
+
+    /// <summary>Factor per channel between coded latents and <see cref="LatentSpace"/>: the decoder gain, unless the space is that of an earlier codec with other gains.</summary>
+    public float[] LatentGain(int rate) => _latentGains is null ? DecoderGain(rate) : Gain(_latentGains, rate, 0);
 
     public void Dispose()
     {
@@ -84,10 +97,10 @@ internal sealed class LicModel : IDisposable
     /// <summary>The transforms' biases follow the rate in steps of 1/8 point, so that few sessions serve all qualities; gains follow it exactly.</summary>
     private static int Rounded(int rate) => (rate + 16) / 32 * 32;
 
-    private float[] Gain(int rate, int offset)
+    private float[] Gain(float[] logs, int rate, int offset)
     {
         var gain = new float[Entropy.Channels];
-        Interpolate(rate, offset, gain);
+        Interpolate(logs, rate, offset, gain);
         for (var c = 0; c < gain.Length; c++)
         {
             gain[c] = MathF.Exp(gain[c]);
@@ -96,14 +109,14 @@ internal sealed class LicModel : IDisposable
         return gain;
     }
 
-    private void Interpolate(int rate, int offset, Span<float> values)
+    private static void Interpolate(float[] logs, int rate, int offset, Span<float> values)
     {
         var i = Math.Min(rate >> 8, EntropyModel.RatePoints - 2);
         var f = (rate - (i << 8)) / 256f;
         for (var c = 0; c < values.Length; c++)
         {
             var at = offset + (i * values.Length) + c;
-            values[c] = (_rates[at] * (1 - f)) + (_rates[at + values.Length] * f);
+            values[c] = (logs[at] * (1 - f)) + (logs[at + values.Length] * f);
         }
     }
 
@@ -112,7 +125,7 @@ internal sealed class LicModel : IDisposable
         var graph = File.ReadAllBytes(_manifest.PathOf(role));
         var patches = _biases[role];
         var values = new float[patches.Sum(p => p.Count)];
-        Interpolate(rate, offset, values);
+        Interpolate(_rates, rate, offset, values);
         var at = 0;
         foreach (var p in patches)
         {

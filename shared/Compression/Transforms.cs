@@ -62,11 +62,11 @@ internal sealed class Transforms(LicModel model, int threads)
         return new LatentGrid(_m, grid.Rows16, grid.Columns16, values, model.LatentSpace);
     }
 
-    /// <summary>y_hat (1/16, set layout) times the decoder gain, channel-major, cut to the picture's own positions.</summary>
+    /// <summary>y_hat (1/16, set layout) times the latent gain, channel-major, cut to the picture's own positions.</summary>
     public LatentGrid Latents(short[] yHat, Grid grid, int rate)
     {
         var values = new float[(long)_m * grid.Rows16 * grid.Columns16];
-        Gather(yHat, grid, model.DecoderGain(rate), 0, 0, grid.Rows16, grid.Columns16, values);
+        Gather(yHat, grid, model.LatentGain(rate), 0, 0, grid.Rows16, grid.Columns16, values);
         return new LatentGrid(_m, grid.Rows16, grid.Columns16, values, model.LatentSpace);
     }
 

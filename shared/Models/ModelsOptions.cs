@@ -13,7 +13,7 @@ public sealed class ModelsOptions
 
     /// <summary>Codec that new pictures are encoded with, as <c>name/version</c>. Streams of other codecs in the folder still decode.</summary>
     [Required, RegularExpression("^[a-z0-9._-]+/[a-z0-9._-]+$")]
-    public string Codec { get; set; } = "lic-lot/1";
+    public string Codec { get; set; } = "lic-lot/2";
 
     /// <summary>Embedding model that is active until the operator switches, as <c>name/version</c>.</summary>
     [Required, RegularExpression("^[a-z0-9._-]+/[a-z0-9._-]+$")]

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using ImageSearch.Evaluation;
+using ImageSearch.Imaging;
 
 namespace ImageSearch.Compression.Tests;
 
@@ -16,13 +17,16 @@ public class GoldenStreamTests(TestModel model) : IClassFixture<TestModel>
         { "lic-lot-1-plain-97x61-q4", 97, 61, 3, 4f },
         { "lic-lot-1-alpha-40x90-q7.5", 40, 90, 4, 7.5f },
         { "lic-lot-1-preview-900x33-q1", 900, 33, 3, 1f },
+        { "lic-lot-2-plain-97x61-q4", 97, 61, 3, 4f },
+        { "lic-lot-2-alpha-40x90-q7.5", 40, 90, 4, 7.5f },
+        { "lic-lot-2-preview-900x33-q1", 900, 33, 3, 1f },
     };
 
     [Theory, MemberData(nameof(Streams))]
     public void Decode_to_the_same_integers_for_ever(string name, int width, int height, int channels, float quality)
     {
         var (stream, hash) = (Path.Combine(Folder, name + ".lic"), Path.Combine(Folder, name + ".sha256"));
-        if (Environment.GetEnvironmentVariable("IMAGESEARCH_WRITE_GOLDEN") == "1")
+        if (Environment.GetEnvironmentVariable("IMAGESEARCH_WRITE_GOLDEN") == "1" && name.StartsWith(model.Codec.ModelId.Replace('/', '-') + "-", StringComparison.Ordinal))
         {
             Directory.CreateDirectory(Folder);
             File.WriteAllBytes(stream, model.Codec.Encode(TestModel.Picture(width, height, channels), quality));
@@ -41,7 +45,8 @@ public class GoldenStreamTests(TestModel model) : IClassFixture<TestModel>
 
         var picture = model.Codec.Decode(File.ReadAllBytes(stream));
         Assert.Equal((width, height, channels), (picture.Width, picture.Height, picture.Channels));
-        Assert.True(PictureQuality.Psnr(TestModel.Picture(width, height, channels), picture) > 22);
+        var psnr = PictureQuality.Psnr(OnWhite(TestModel.Picture(width, height, channels)), OnWhite(picture));
+        Assert.True(psnr > 22, $"{psnr:f2} dB");
     }
 
     [Theory]
@@ -70,6 +75,9 @@ public class GoldenStreamTests(TestModel model) : IClassFixture<TestModel>
         Assert.Equal(a.Length, b.Length);
         Assert.True(a.Zip(b).All(p => Math.Abs(p.First - p.Second) <= 1));
     }
+
+    // What is fully transparent may have any colour.
+    private static Picture OnWhite(Picture p) => p.Channels == 4 ? p.Flatten(255, 255, 255) : p;
 
     private static string Hash(LicCodec codec, string stream) => Convert.ToHexStringLower(codec.HashSymbols(File.ReadAllBytes(stream)));
 }

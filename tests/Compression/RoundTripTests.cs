@@ -118,7 +118,7 @@ public class RoundTripTests(TestModel model) : IClassFixture<TestModel>
         Assert.Equal(new LicPreview(384, 96, 4), header.Preview);
         Assert.Equal((1200, 300, 3, 6f), (header.Width, header.Height, header.Channels, header.Quality));
         Assert.Equal(stream.Length, header.TotalBytes);
-        Assert.Equal(1, header.ModelId);
+        Assert.Equal(model.Codec.CodecId, header.ModelId);
 
         var latents = model.Codec.DecodeLatents(stream);
         Assert.Equal((192, 6, 24), (latents.Channels, latents.Height, latents.Width));
@@ -169,7 +169,8 @@ public class RoundTripTests(TestModel model) : IClassFixture<TestModel>
         }
 
         var bytes = encoder.Finish().Length;
-        Assert.InRange(bytes, bits / 8, (bits / 8 * 1.0005) + 1);
+        // Its last byte may be left out where any continuation decodes to the same.
+        Assert.InRange(bytes, (bits / 8) - 1, (bits / 8 * 1.0005) + 1);
     }
 
     [Theory]

@@ -11,7 +11,7 @@ public sealed class TestModel : IDisposable
 
     public static string ModelsDirectory => Path.Combine(Root, "models");
 
-    internal static EntropyModel Entropy { get; } = new(File.ReadAllBytes(Path.Combine(ModelsDirectory, "lic-lot/1/entropy.bin")));
+    internal static EntropyModel Entropy { get; } = new(File.ReadAllBytes(Path.Combine(ModelsDirectory, "lic-lot/2/entropy.bin")));
 
     /// <summary>Smooth colours, edges and some texture, the same on every machine (integers only).</summary>
     public static Picture Picture(int width, int height, int channels = 3, int seed = 1)

@@ -1,6 +1,6 @@
 """Checkpoint -> models/NAME/VERSION: g_a.onnx, h_a.onnx, g_s.onnx, entropy.bin, rates.bin, manifest.json; optionally test vectors.
 
-    export.py CKPT CROPS.npy OUT --name lic-lot --version 1 --codec-id 1 [--latent-space lic-lot/1] [--vectors FILE]
+    export.py CKPT CROPS.npy OUT --name lic-lot --version 1 --codec-id 1 [--latent-space lic-lot/1 --latent-ckpt CKPT_1] [--vectors FILE]
 
 A codec id is never reused: streams name it for ever.
 
@@ -157,6 +157,17 @@ def write_vectors(im, path):
                 f.write(n.astype('<i2').tobytes() + mean.astype('<i2').tobytes() + index.astype('u1').tobytes())
 
 
+def write_latent_gains(model, ckpt, path):
+    """log gains [NR, M] from this codec's y_hat to the latents of `ckpt`, as its decoder scaled them: both have the same g_a."""
+    other = torch.load(ckpt, weights_only=False, map_location='cpu')['model']
+    own = model.state_dict()
+    for k in own:
+        if k.startswith(('t.front.', 't.e8.', 't.down.', 't.e16.')):
+            assert torch.equal(own[k], other[k]), f'{k} differs: the latents are not the same'
+    with open(path, 'wb') as f:
+        f.write(np.ascontiguousarray((other['ld'] - own['lg']).numpy(), '<f4').tobytes())
+
+
 def main():
     ap = argparse.ArgumentParser()
     ap.add_argument('ckpt')
@@ -167,7 +178,8 @@ def main():
     ap.add_argument('--codec-id', type=int, required=True)
     ap.add_argument('--bits', type=int, default=8)
     ap.add_argument('--count', type=int, default=200, help='crops for calibration and probability tables')
-    ap.add_argument('--latent-space', help='of a codec with the same analysis transform, whose adapters serve this one too')
+    ap.add_argument('--latent-space', help='name of a codec with the same analysis transform, whose adapters serve this one too')
+    ap.add_argument('--latent-ckpt', help='checkpoint of that codec')
     ap.add_argument('--vectors')
     a = ap.parse_args()
     torch.set_num_threads(1)
@@ -193,8 +205,12 @@ def main():
         with open(a.out + '/rates.bin', 'wb') as f:
             for t in (lg, ld, ba, bs):
                 f.write(np.ascontiguousarray(t, '<f4').tobytes())
+    parts = dict(g_a='g_a.onnx', h_a='h_a.onnx', g_s='g_s.onnx', entropy='entropy.bin', rates='rates.bin')
+    if a.latent_space:
+        write_latent_gains(model, a.latent_ckpt, a.out + '/latent_gains.bin')
+        parts['latent_gains'] = 'latent_gains.bin'
     files = {}
-    for role, name in dict(g_a='g_a.onnx', h_a='h_a.onnx', g_s='g_s.onnx', entropy='entropy.bin', rates='rates.bin').items():
+    for role, name in parts.items():
         data = open(f'{a.out}/{name}', 'rb').read()
         files[role] = dict(path=name, sha256=hashlib.sha256(data).hexdigest(), bytes=len(data))
     manifest = dict(name=a.name, version=a.version, kind='codec', codecId=a.codec_id, channels=im.M, hyperChannels=im.Nz, stride=16, hyperStride=64,

@@ -64,7 +64,10 @@ def layer(weight, bias, in_fraction, out_fraction, bits, depthwise=False):
     room = (2.**31 - 2**24) / np.maximum(np.abs(w).sum(1) * RECTIFIED + np.abs(b) * 2.**in_fraction, 1e-9)
     scale = np.floor(np.log2(np.minimum(limit, room))).astype(int)
     scale = np.minimum(scale, 24 + out_fraction - in_fraction)
-    assert (in_fraction + scale >= out_fraction).all(), 'weights are too coarse for this output step'
+    if (in_fraction + scale < out_fraction).any():
+        # Too coarse for this output step: large weights on integers (hs1) need more bits.
+        assert bits < 16, 'weights are too coarse for this output step'
+        return layer(weight, bias, in_fraction, out_fraction, 16, depthwise)
     q = 2.**scale
     return Layer(np.rint(w * q[:, None]), np.rint(b * q * 2.**in_fraction), in_fraction + scale - out_fraction, depthwise)
 

@@ -39,7 +39,7 @@ public sealed record VectorSearchOptions(
     int? Candidates = null)
 {
     /// <summary>Enough that the re-ranked list is nearly the exact one; measured with benchmarks/Index.</summary>
-    public static int CandidatesFor(int take) => Math.Clamp(4 * take, 600, 4000);
+    public static int CandidatesFor(int take) => Math.Clamp(4 * take, 1000, 4000);
 }
 
 /// <param name="Cosine">With the query, -1 to 1.</param>
