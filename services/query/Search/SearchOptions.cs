@@ -43,7 +43,7 @@ public sealed class SearchOptions
 
     /// <summary>The same for tags that were guessed from the picture's own vector.</summary>
     [Range(0, 1)]
-    public double GuessedWords { get; set; } = 0.35;
+    public double GuessedWords { get; set; } = 0.2;
 
     /// <summary>The same for guessed tags where only words are asked for.</summary>
     [Range(0, 1)]
