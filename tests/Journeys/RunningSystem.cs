@@ -18,7 +18,6 @@ public sealed class RunningSystem : IAsyncLifetime
     private readonly Dictionary<string, Process> processes = [];
     private readonly Dictionary<string, int> ports = [];
     private readonly Dictionary<string, string> settings = [];
-    private PostgresDisk disk = null!;
     private TestDatabase database = null!;
     private TestVirtualHost broker = null!;
     private TestBuckets buckets = null!;
@@ -31,6 +30,9 @@ public sealed class RunningSystem : IAsyncLifetime
 
     public NpgsqlDataSource Database { get; private set; } = null!;
 
+    /// <summary>What the database lies on.</summary>
+    public PostgresDisk Disk { get; private set; } = null!;
+
     public ObjectStore Store { get; private set; } = null!;
 
     public TestGateway Gateway { get; } = TestServers.Gateway();
@@ -40,8 +42,8 @@ public sealed class RunningSystem : IAsyncLifetime
     public async Task InitializeAsync()
     {
         // Small enough to be filled, and far more than the journeys need.
-        disk = await TestServers.PostgresDiskAsync(megabytes: 100);
-        database = await TestServers.DatabaseAsync(disk);
+        Disk = await TestServers.PostgresDiskAsync(megabytes: 100);
+        database = await TestServers.DatabaseAsync(Disk);
         broker = await TestServers.VirtualHostAsync();
         buckets = TestServers.Buckets();
         Database = NpgsqlDataSource.Create(database.ConnectionString);
@@ -115,7 +117,7 @@ public sealed class RunningSystem : IAsyncLifetime
         await buckets.DisposeAsync();
         await broker.DisposeAsync();
         await database.DisposeAsync();
-        await disk.DisposeAsync();
+        await Disk.DisposeAsync();
     }
 
     /// <summary>kill -9, as a crash would.</summary>

@@ -24,6 +24,11 @@ public sealed class PostgresDisk : IAsyncDisposable
         return disk;
     }
 
+    /// <summary>Takes all room that is left, beside the server and not through it: its connections end with the first statement that finds no room, and new ones may be refused.</summary>
+    public Task FillAsync() => InServerAsync($"cat /dev/zero > /tmp/{Tablespace}/ballast 2>/dev/null || true");
+
+    public Task FreeAsync() => InServerAsync($"rm -f /tmp/{Tablespace}/ballast");
+
     /// <summary>To be called when its databases have been dropped.</summary>
     public async ValueTask DisposeAsync()
     {
