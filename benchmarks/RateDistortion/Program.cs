@@ -60,7 +60,7 @@ if (output.Length > 0)
     }
 }
 
-// ".../models/lic-lot/2" is model lic-lot/1 of the folder ".../models".
+// ".../models/lic-lot/2" is model lic-lot/2 of the folder ".../models".
 static (string Directory, string Model) Folder(string folder) => Path.GetDirectoryName(folder) is { } named && Path.GetDirectoryName(named) is { } root
     ? (root, $"{Path.GetFileName(named)}/{Path.GetFileName(folder)}")
     : throw new ArgumentException($"{folder} is not the folder of a model, such as models/lic-lot/2.");

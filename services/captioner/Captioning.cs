@@ -49,11 +49,8 @@ public static class Captioning
         return new(concurrency, concurrency, MayPass);
     }
 
-    /// <summary>
-    /// What fails the same way again goes to the error queue at once; servers have their own retries and the pause. A damaged picture is tried again: the codec, which
-    /// works beside, rejects it meanwhile, and then there is nothing left to caption.
-    /// </summary>
-    private static bool MayPass(Exception e) => e is not (CaptionException or ModelException or ObjectTooLargeException);
+    /// <summary>What fails the same way again goes to the error queue at once; servers have their own retries and the pause.</summary>
+    private static bool MayPass(Exception e) => e is not (PictureException or CaptionException or ModelException or ObjectTooLargeException);
 
     private static CaptionerOptions Options(IServiceProvider p) => p.GetRequiredService<IOptions<CaptionerOptions>>().Value;
 

@@ -60,11 +60,11 @@ public sealed class LicCodec : IDisposable
     /// <param name="threads">Threads of one call; 0 means one per core.</param>
     /// <param name="provider"><c>cpu</c> or <c>cuda</c>, for the float transforms.</param>
     /// <exception cref="ModelException">The model is missing or damaged.</exception>
-    public static LicCodec Open(string modelsDirectory, string model = "lic-lot/2", int threads = 0, string provider = "cpu") =>
+    public static LicCodec Open(string modelsDirectory, string model = ModelsOptions.DefaultCodec, int threads = 0, string provider = "cpu") =>
         new(modelsDirectory, model, threads, provider, IntegerKernels.Best);
 
     /// <summary>For tests: with the integer kernels of one instruction set.</summary>
-    internal static LicCodec Open(string modelsDirectory, int threads, IntegerPath path) => new(modelsDirectory, "lic-lot/2", threads, "cpu", path);
+    internal static LicCodec Open(string modelsDirectory, int threads, IntegerPath path) => new(modelsDirectory, ModelsOptions.DefaultCodec, threads, "cpu", path);
 
     /// <summary>Compresses a picture.</summary>
     /// <param name="picture">1 x 1 to 134 megapixels; alpha is kept without loss, the colour under fully transparent pixels is not.</param>

@@ -7,13 +7,16 @@ public sealed class ModelsOptions
 {
     public const string Section = "Models";
 
+    /// <summary>Codec that ships with the project and is used where none is named.</summary>
+    public const string DefaultCodec = "lic-lot/2";
+
     /// <summary>Folder that holds <c>NAME/VERSION/manifest.json</c>.</summary>
     [Required]
     public string Directory { get; set; } = "models";
 
     /// <summary>Codec that new pictures are encoded with, as <c>name/version</c>. Streams of other codecs in the folder still decode.</summary>
     [Required, RegularExpression("^[a-z0-9._-]+/[a-z0-9._-]+$")]
-    public string Codec { get; set; } = "lic-lot/2";
+    public string Codec { get; set; } = DefaultCodec;
 
     /// <summary>Embedding model that is active until the operator switches, as <c>name/version</c>.</summary>
     [Required, RegularExpression("^[a-z0-9._-]+/[a-z0-9._-]+$")]
