@@ -1,8 +1,8 @@
 using System.Net;
 using System.Net.Http.Headers;
-using System.Net.Http.Json;
 using System.Net.Sockets;
 using System.Text;
+using System.Text.Json;
 using System.Text.Json.Nodes;
 using ImageSearch.Catalog;
 using ImageSearch.Hosting;
@@ -151,8 +151,9 @@ public sealed class HttpHardeningTests(HardenedService service) : IClassFixture<
 
     private async Task<HttpStatusCode> PostAsync(string path, int length)
     {
-        // The body waits for the service's word, since a refusal closes the connection while the body is on its way.
-        using var request = new HttpRequestMessage(HttpMethod.Post, path) { Content = JsonContent.Create(new { text = new string('x', length) }), Headers = { ExpectContinue = true } };
+        // The body waits for the service's word and says its length beforehand: one that was on its way when it is refused would meet a closed connection.
+        var body = JsonSerializer.Serialize(new { text = new string('x', length) });
+        using var request = new HttpRequestMessage(HttpMethod.Post, path) { Content = new StringContent(body, Encoding.UTF8, "application/json"), Headers = { ExpectContinue = true } };
         using var response = await http.SendAsync(request);
         return response.StatusCode;
     }
