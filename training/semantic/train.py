@@ -3,7 +3,8 @@
     python3 train.py --views views --index index.json --teacher TEACHER.onnx --text text_encoder_int8.onnx --tokenizer DIR --out run --minutes 60
 
 Constant learning rate (--cooldown 0), then a second call with --cooldown M anneals it to zero over M minutes from the saved state into OUT/cool.pt.
-Saves OUT/state.pt every few minutes and continues from it. New shards in the views folder are picked up as they appear.
+On a CPU the minutes are those that the process ran, so that other work on the machine does not shorten the training. Saves OUT/state.pt (cooling: OUT/cooling.pt)
+every few minutes and continues from it. New shards in the views folder are picked up as they appear.
 """
 import argparse, json, os, time
 import numpy as np, torch, torch.nn.functional as F
@@ -116,21 +117,25 @@ def main():
     ids = {id(p) for p in matrix}; other = [p for p in net.parameters() if id(p) not in ids]
     adam = torch.optim.AdamW([dict(params=[p for p in other if p.ndim > 1], weight_decay=.02), dict(params=[p for p in other if p.ndim < 2], weight_decay=0)], a.adam, betas=(.9, .98))
     muon = Muon([dict(params=matrix, decay=.03)], a.lr) if matrix else None; opts = [adam] + ([muon] if muon else [])
-    step, spent, path = 0, 0., os.path.join(a.out, 'state.pt')
+    clock = time.process_time if dev == 'cpu' else time.time
+    step, spent, cooled, path = 0, 0., 0., os.path.join(a.out, 'state.pt'); cooling = os.path.join(a.out, 'cooling.pt')
     if a.init: net.load_state_dict(torch.load(a.init)['net'])
-    if os.path.exists(path):
-        s = torch.load(path); net.load_state_dict(s['net']); ema.load_state_dict(s['ema']); step, spent = s['step'], s['spent']
+    source = cooling if a.cooldown and os.path.exists(cooling) else path
+    if os.path.exists(source):
+        s = torch.load(source); cooled = s.get('cooled', 0.); net.load_state_dict(s['net']); ema.load_state_dict(s['ema']); step, spent = s['step'], s['spent']
         for o, q in zip(opts, s['opts']): o.load_state_dict(q)
     for g in adam.param_groups: g['lr'] = a.adam
     if muon: muon.param_groups[0]['lr'] = a.lr
-    base = [[g['lr'] for g in o.param_groups] for o in opts]; start, saved, acc, cpu = time.time(), time.time(), [], time.process_time(); first = step; sign = data.sign.view(1, -1, 1, 1)
+    base = [[g['lr'] for g in o.param_groups] for o in opts]; start, saved, acc, cpu = clock(), time.time(), [], time.process_time(); first = step; sign = data.sign.view(1, -1, 1, 1)
     def save(final=False):
-        state = dict(ema=ema.state_dict(), cfg=net.cfg, step=step, spent=spent + time.time() - start)
-        if not a.cooldown: torch.save({**state, 'net': net.state_dict(), 'opts': [o.state_dict() for o in opts]}, path + '.tmp'); os.replace(path + '.tmp', path)
-        elif final: torch.save({**state, 'net': net.state_dict()}, os.path.join(a.out, 'cool.pt'))
-        print(f'step {step} epoch {getattr(data, "epoch", 0)} of {getattr(data, "views", 0)} views, {(time.time() - start) / 60:.1f} min, cpu {(time.process_time() - cpu) / 60:.1f}; train', np.round(np.mean(acc[-200:], 0), 3).tolist(), 'val', validate(ema, val), flush=True)
+        state = dict(ema=ema.state_dict(), cfg=net.cfg, step=step, spent=spent + clock() - start)
+        if final and a.cooldown: torch.save({**state, 'net': net.state_dict()}, os.path.join(a.out, 'cool.pt'))
+        else:
+            to = cooling if a.cooldown else path
+            torch.save({**state, 'net': net.state_dict(), 'opts': [o.state_dict() for o in opts], 'cooled': cooled + clock() - start}, to + '.tmp'); os.replace(to + '.tmp', to)
+        print(f'step {step} epoch {getattr(data, "epoch", 0)} of {getattr(data, "views", 0)} views, {(clock() - start) / 60:.1f} min, cpu {(time.process_time() - cpu) / 60:.1f}; train', np.round(np.mean(acc[-200:], 0), 3).tolist(), 'val', validate(ema, val), flush=True)
     while True:
-        gone = (time.time() - start) / 60
+        gone = (clock() - start + (cooled if a.cooldown else 0)) / 60
         if gone > (a.cooldown or a.minutes): break
         k = 1 - gone / a.cooldown if a.cooldown else min(1, (step + 1) / 100)
         for o, l in zip(opts, base):
