@@ -1,4 +1,5 @@
 using System.ComponentModel.DataAnnotations;
+using ImageSearch.Models;
 
 namespace ImageSearch.Captioner;
 
@@ -21,7 +22,7 @@ public sealed class CaptionerOptions
 
     /// <summary>Embedding model whose tags the tagger takes, as <c>name/version</c>; its latents are those of Models:Codec.</summary>
     [RegularExpression("^[a-z0-9._-]+/[a-z0-9._-]+$", ErrorMessage = "Captioner:TaggerModel must be name/version of a model in Models:Directory.")]
-    public string TaggerModel { get; set; } = "lic-adapter/2";
+    public string TaggerModel { get; set; } = ModelsOptions.DefaultEmbedding;
 
     /// <summary>Pictures at once with the tagger, 0 for one to every two cores (the codec has more to do); with an M-LLM Captioner:Chat:Concurrency counts.</summary>
     [Range(0, 64, ErrorMessage = "Captioner:Concurrency must lie between 0 and 64.")]

@@ -10,6 +10,9 @@ public sealed class ModelsOptions
     /// <summary>Codec that ships with the project and is used where none is named.</summary>
     public const string DefaultCodec = "lic-lot/2";
 
+    /// <summary>Embedding model that ships with the project and is used where none is named; its tags are the built-in tagger's.</summary>
+    public const string DefaultEmbedding = "lic-adapter/2";
+
     /// <summary>Folder that holds <c>NAME/VERSION/manifest.json</c>.</summary>
     [Required]
     public string Directory { get; set; } = "models";
@@ -20,7 +23,7 @@ public sealed class ModelsOptions
 
     /// <summary>Embedding model that is active until the operator switches, as <c>name/version</c>.</summary>
     [Required, RegularExpression("^[a-z0-9._-]+/[a-z0-9._-]+$")]
-    public string Embedding { get; set; } = "lic-adapter/2";
+    public string Embedding { get; set; } = DefaultEmbedding;
 
     /// <summary>Threads of one ONNX Runtime session; 0 means one per core, in the pipeline's workers one (<see cref="OneThreadEach"/>).</summary>
     [Range(0, 256)]

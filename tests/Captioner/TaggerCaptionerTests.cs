@@ -19,7 +19,7 @@ public class TaggerCaptionerTests
         var again = await captioner.CaptionAsync(TestPictures.Jpeg(640, 400));
 
         Assert.Equal(HealthStatus.Healthy, captioner.Health.Status);
-        Assert.Equal(("tagger:lic-adapter/2", "tags/2x2"), (captioner.Name, captioner.Version));
+        Assert.Equal(($"tagger:{ModelsOptions.DefaultEmbedding}", "tags/2x2"), (captioner.Name, captioner.Version));
         Assert.Equal([0, 1, 2, 3, 4], texts.Select(t => (int)t.Region));
         Assert.All(texts, t => Assert.True(t.Milliseconds > 0));
         Assert.All(texts, t => Assert.StartsWith(t.Caption.Split(", ")[0], t.Tags.FirstOrDefault() ?? "", StringComparison.Ordinal));

@@ -3,6 +3,7 @@ using System.Net;
 using System.Net.Http.Json;
 using System.Text.Json.Nodes;
 using ImageSearch.Contracts;
+using ImageSearch.Models;
 
 namespace ImageSearch.Journeys.Tests;
 
@@ -10,7 +11,7 @@ namespace ImageSearch.Journeys.Tests;
 [Collection("system")]
 public sealed class ModelJourneys(RunningSystem system)
 {
-    private const string Old = "lic-adapter/2";
+    private const string Old = ModelsOptions.DefaultEmbedding;
     private const string New = "lic-adapter/1";
 
     [Fact]

@@ -59,7 +59,7 @@ public sealed class RunningSystem : IAsyncLifetime
         await PipelineTopology.DeclareAsync(broker.Uri.ToString());
         using var http = new HttpClient();
         await new Provisioning(Store, new RabbitMqOptions { Uri = broker.Uri.ToString() }, http).ProvisionStoreAsync();
-        var manifest = ModelManifest.Load(TestServers.ModelsDirectory, "lic-adapter/2");
+        var manifest = ModelManifest.Load(TestServers.ModelsDirectory, ModelsOptions.DefaultEmbedding);
         await new EmbeddingCatalog(Database).RegisterModelAsync(manifest.Id, manifest.Get<int>("dimensions"), manifest.GetOrDefault<float[]>("mean"));
 
         foreach (var (name, value) in new Dictionary<string, string>
