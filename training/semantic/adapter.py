@@ -46,7 +46,7 @@ class Adapter(nn.Module):
         s.top = nn.ModuleList(Inverted(c[1], h[2], c[1]) for _ in range(top))
         s.wide = nn.Conv2d(c[1], feature, 1, bias=False); s.nw = nn.BatchNorm2d(feature)
         s.classes = nn.Linear(feature, names.shape[0]); s.r1 = nn.Linear(feature + 256, residual); s.r2 = nn.Linear(residual, 256)
-        s.alpha = nn.Parameter(torch.tensor(1.))
+        s.alpha = nn.Parameter(torch.tensor(1.)); s.temperature = 1.                  # of the posterior in the vector; export.py chooses it, training leaves it at 1
         s.hint14, s.hint7 = nn.Conv2d(c[0], 48, 1), nn.Conv2d(c[1], 96, 1)          # training only
         nn.init.normal_(s.classes.weight, std=.02)
     def resampled(s, y):
@@ -66,6 +66,7 @@ class Adapter(nn.Module):
         logits = s.classes(v)
         cone = F.normalize(F.softmax(logits, 1) @ s.names, dim=1)
         r = s.r2(F.gelu(s.r1(torch.cat([v, cone * 8], 1))))
+        if s.temperature != 1: cone = F.normalize(F.softmax(logits / s.temperature, 1) @ s.names, dim=1)
         return F.normalize(s.alpha * cone + r, dim=1), logits, f, g
     def forward(s, y):
         """[n,192,H,W] -> embedding [n,256] of unit norm, class_logits [n,C]"""

@@ -1,13 +1,16 @@
 """Writes adapter.onnx (weights in fp16, arithmetic in fp32), classes.json and the adapter's part of the manifest.
 
-    python3 export.py --state run/cool.pt --tables run/tables.pt --views views --classes DIR --out models/lic-adapter/1
+    python3 export.py --state run/cool.pt --tables run/tables.pt --views views --classes DIR --out models/lic-adapter/1 [--temperature 1.5]
 
+The student's class posterior is surer than it is right; the one that is mixed into the vector is flattened by a temperature, chosen by label mAP@10 on the held-out views.
 --classes: the ImageNet sample's folder, whose file names are wnid_name. Batch norms are folded into the convolutions; the background class is cut off.
 """
 import argparse, hashlib, io, json, os, re
 import numpy as np, torch
 from adapter import Adapter
 from convex import Convex
+from evaluate import mean_ap
+from train import Shards
 
 
 def fold(conv, norm):
@@ -45,12 +48,26 @@ def half_weights(model):
     return model
 
 
+@torch.no_grad()
+def choose_temperature(net, tab, val):
+    """label mAP@10 of the held-out views, each at a rate of its own, over the names of the labels among them"""
+    vectors, numbers, found = [], [], {}
+    for d in val.list():
+        b = val.load(d, slice(0, 128), ('latents', 'meta')); vectors.append(net.resampled(val.decoded(b['latents'], torch.linspace(0, 5, len(b['latents']))))); numbers += tab['label'][b['meta'][:, 0]].tolist()
+    numbers = np.array(numbers); kinds = sorted(set(numbers[numbers > 0].tolist())); q = torch.nn.functional.normalize(tab['vectors'][kinds], dim=1).numpy(); relevant = [numbers == k for k in kinds]
+    for t in (1., 1.25, 1.5, 1.75, 2.):
+        net.temperature = t; found[t] = mean_ap(q @ torch.cat([net.rest(f)[0] for f in vectors]).numpy().T, relevant)['mAP@10']
+    print(f'label mAP@10 over {len(kinds)} names by temperature', found); return max(found, key=found.get)
+
+
 def main():
     a = argparse.ArgumentParser()
     for n in ('state', 'tables', 'views', 'classes', 'out'): a.add_argument('--' + n, required=True)
-    a = a.parse_args(); torch.set_num_threads(1); os.makedirs(a.out, exist_ok=True)
+    a.add_argument('--temperature', type=float); a = a.parse_args(); torch.set_num_threads(1); os.makedirs(a.out, exist_ok=True)
     state, tab = torch.load(a.state, map_location='cpu'), torch.load(a.tables)
     convex = state.get('kind') == 'convex'; net = (Convex if convex else Adapter)(tab['std'], tab['names'], **state['cfg']); net.load_state_dict(state['ema']); net.eval()
+    val = Shards(a.views, 'val')
+    if not convex: net.temperature = a.temperature or choose_temperature(net, tab, val)
     y = torch.randn(3, 192, 9, 13) * tab['std'].view(1, -1, 1, 1)
     with torch.no_grad():
         before = net(y)[0]; net = without_background(net if convex else folded(net)); print('folding changes', (net(y)[0] - before).abs().max().item())
@@ -68,8 +85,7 @@ def main():
         worst = max(worst, np.abs(q[0] - p[0].numpy()).max(), )
     print('onnx against torch, largest difference of a vector component', worst)
     # mean picture vector over held-out views at random rates: for centring
-    from train import Shards
-    val, out = Shards(a.views, 'val'), []
+    out = []
     for i, d in enumerate(val.list()):
         b = val.load(d, slice(0, 128), ('latents',))['latents']; out.append(session.run(['embedding'], {'latents': val.decoded(b, torch.linspace(0, 5, len(b))).numpy()})[0])
     mean = np.concatenate(out).mean(0)
