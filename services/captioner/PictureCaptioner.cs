@@ -33,7 +33,7 @@ public sealed class PictureCaptioner(
         else if (present)
         {
             // Also when the texts were there before: the process may have ended between storing and publishing.
-            await context.Publish(new ImageCaptioned(image, id, captioner.Name, time.GetUtcNow()), context.CancellationToken);
+            await context.PublishConfirmedAsync(new ImageCaptioned(image, id, captioner.Name, time.GetUtcNow()), context.CancellationToken);
         }
     }
 

@@ -30,7 +30,7 @@ public sealed class PictureEncoder(
         if (present is not null && !force)
         {
             // Said again because the process may have died between storing and publishing.
-            await bus.Publish(new ImageEncoded(image, id, present.Key, time.GetUtcNow()), ct);
+            await bus.PublishConfirmedAsync(new ImageEncoded(image, id, present.Key, time.GetUtcNow()), ct);
             return;
         }
 
@@ -77,11 +77,11 @@ public sealed class PictureEncoder(
         }
         catch (PictureException e)
         {
-            await bus.Publish(new ImageRejected(bucket, key, e.Code.ToString(), e.Message, time.GetUtcNow()), ct);
+            await bus.PublishConfirmedAsync(new ImageRejected(bucket, key, e.Code.ToString(), e.Message, time.GetUtcNow()), ct);
             return;
         }
 
-        await bus.Publish(new ImageEncoded(image, id, encoded.Key, time.GetUtcNow()), ct);
+        await bus.PublishConfirmedAsync(new ImageEncoded(image, id, encoded.Key, time.GetUtcNow()), ct);
     }
 
     /// <summary>Deletes bitstreams and thumbnail of content that is gone, unless it has come back meanwhile.</summary>

@@ -42,7 +42,7 @@ public sealed class PictureEmbedder(
                 }
             }
 
-            await bus.Publish(new ImageEmbedded(image, id, m.Name, time.GetUtcNow()), ct);
+            await bus.PublishConfirmedAsync(new ImageEmbedded(image, id, m.Name, time.GetUtcNow()), ct);
         }
     }
 

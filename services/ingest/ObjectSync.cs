@@ -54,7 +54,7 @@ public sealed class ObjectSync(
             if (!known.Complete)
             {
                 // A crash between registering and publishing, or a worker that lost a message: saying it again is harmless.
-                await bus.Publish(new ImageIngested(known.Image, known.Id, Bucket, key, time.GetUtcNow()), ct);
+                await bus.PublishConfirmedAsync(new ImageIngested(known.Image, known.Id, Bucket, key, time.GetUtcNow()), ct);
             }
 
             return SyncResult.Known;
@@ -73,7 +73,7 @@ public sealed class ObjectSync(
     {
         log.LogInformation("{Key} was rejected ({Code}): {Reason}", key, code, reason);
         var removed = await catalog.RejectAsync(Bucket, key, etag, code, reason, ct);
-        await bus.Publish(new ImageRejected(Bucket, key, code, reason, time.GetUtcNow()), ct);
+        await bus.PublishConfirmedAsync(new ImageRejected(Bucket, key, code, reason, time.GetUtcNow()), ct);
         await PublishRemovedAsync(removed, ct);
     }
 
@@ -120,7 +120,7 @@ public sealed class ObjectSync(
         }
 
         var (id, isNew, removed) = await catalog.RegisterAsync(Bucket, key, etag, image, ct);
-        await bus.Publish(new ImageIngested(id, image.Id, Bucket, key, time.GetUtcNow()), ct);
+        await bus.PublishConfirmedAsync(new ImageIngested(id, image.Id, Bucket, key, time.GetUtcNow()), ct);
         await PublishRemovedAsync(removed, ct);
         return isNew ? SyncResult.Registered : SyncResult.Duplicate;
     }
@@ -129,7 +129,7 @@ public sealed class ObjectSync(
     {
         if (removed is { } r)
         {
-            await bus.Publish(new ImageRemoved(r.Image, r.Id, time.GetUtcNow()), ct);
+            await bus.PublishConfirmedAsync(new ImageRemoved(r.Image, r.Id, time.GetUtcNow()), ct);
             await catalog.RemovalPublishedAsync(r.Image, ct);
         }
     }

@@ -49,7 +49,7 @@ public sealed class BrokenConnectionTests
                 var image = Interlocked.Increment(ref number);
                 try
                 {
-                    await bus.Publish(new ImageIngested(image, ImageId.Of("x"u8), "b", "k", DateTimeOffset.UtcNow), stop.Token);
+                    await bus.PublishConfirmedAsync(new ImageIngested(image, ImageId.Of("x"u8), "b", "k", DateTimeOffset.UtcNow), stop.Token);
                     published.Add(image);
                 }
                 catch (Exception e) when (e is not OperationCanceledException || stop.IsCancellationRequested)

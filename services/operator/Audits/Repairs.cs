@@ -60,7 +60,7 @@ public sealed class Repairs(
 
     /// <summary>Asks for a stage of an image.</summary>
     public Task RequestAsync(long image, ImageId id, string stage, string? model, bool force, CancellationToken ct) =>
-        bus.Publish(new ImageReprocessRequested(image, id, stage, model, force, time.GetUtcNow()), ct);
+        bus.PublishConfirmedAsync(new ImageReprocessRequested(image, id, stage, model, force, time.GetUtcNow()), ct);
 
     // The form of Ceph's notifications: eventSource ceph:s3 means that the key is written as it is, without percent signs.
     private async Task NotifyAsync(string bucket, string key, string name, CancellationToken ct)
