@@ -22,6 +22,14 @@ def pictures(root, name):
     return [(p, os.path.basename(os.path.dirname(p)) if name.startswith('caltech') else None) for p in walk]
 
 
+def seen_by_search(path):
+    """[1,3,h,w] in 0..1 at the size that search sees a picture: of more than 768 pixels a preview of 384"""
+    import torch
+    im = Image.open(path).convert('RGB'); side = max(im.size)
+    if side > 768: im = im.resize([max(1, round(v * 384 / side)) for v in im.size], Image.LANCZOS)
+    return torch.from_numpy(np.array(im)).permute(2, 0, 1)[None].float() / 255
+
+
 def prepare(a):
     """Fills the cache: per set and quality one .npy of flat fp16 latents with their grids, and the teacher's vectors."""
     import torch
@@ -39,10 +47,7 @@ def prepare(a):
             if os.path.exists(file): continue
             codec = codec or Codec(a.codec_code, a.codec); grids, flat = [], []
             for p, _ in items:
-                im = Image.open(p).convert('RGB'); side = max(im.size)
-                if side > 768: im = im.resize([max(1, round(v * 384 / side)) for v in im.size], Image.LANCZOS)
-                x = torch.from_numpy(np.array(im)).permute(2, 0, 1)[None].float() / 255
-                x = torch.nn.functional.pad(x, (0, -x.shape[3] % 16, 0, -x.shape[2] % 16), mode='replicate')
+                x = seen_by_search(p); x = torch.nn.functional.pad(x, (0, -x.shape[3] % 16, 0, -x.shape[2] % 16), mode='replicate')
                 y = codec(x, torch.tensor([(q - 1) * 5 / 7]))[0].numpy().astype('f2'); grids.append(y.shape[1:]); flat.append(y.ravel())
             np.savez(file + '.tmp.npz', grids=np.array(grids), flat=np.concatenate(flat)); os.replace(file + '.tmp.npz', file)
 

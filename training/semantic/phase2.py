@@ -1,17 +1,18 @@
 """The LIC paper's second training phase and its table 2: the codec unfrozen at learning rate 1e-6, the adapter at 1e-4, loss = rate-distortion + 0.1 (1 - cosine to the teacher).
 
     python3 phase2.py --index index.json --codec-code CODEC --codec CKPT --reference views/codec.npz --state run/cool.pt --tables run/tables.pt --teacher T.onnx
-                      --text text_encoder_int8.onnx --tokenizer DIR --data DATA --out OUT --steps 1000 [--frozen] [--device cuda]
+                      --text text_encoder_int8.onnx --tokenizer DIR --data DATA --cache CACHE --out OUT --steps 1000 [--frozen] [--device cuda]
 
 Measures before and after: on Kodak bits per pixel (by likelihoods) and PSNR, on flickr8k-1000 and caltech101-mini the hits, all at quality 4. OUT/phase2.json has both.
 --frozen leaves the codec as it is and everything else the same: the adapter's own share of what is gained. --reference holds the gains of the codec whose decoded latents the
-adapter reads; those of a later codec with the same analysis transform are brought to its scale. Saves OUT/state.pt every few minutes and continues from it.
+adapter reads; those of a later codec with the same analysis transform are brought to its scale. CACHE is evaluate.py's, for the
+teacher's vectors. Saves OUT/state.pt every few minutes and continues from it.
 """
 import argparse, glob, json, os, sys, time
 import numpy as np, torch, torch.nn.functional as F
 from PIL import Image
 from adapter import Adapter
-from evaluate import SETS, Bench, pictures
+from evaluate import SETS, Bench, pictures, seen_by_search
 from texts import Texts
 from views import Views, load_teacher
 
@@ -59,9 +60,7 @@ def measure(net, a, bench):
     for name in SETS:
         v = []
         for p, _ in pictures(a.data, name):
-            im = Image.open(p).convert('RGB'); side = max(im.size)
-            if side > 768: im = im.resize([max(1, round(n * 384 / side)) for n in im.size], Image.LANCZOS)
-            x = torch.from_numpy(np.array(im)).permute(2, 0, 1)[None].float() / 255; h, w = x.shape[2:]
+            x = seen_by_search(p); h, w = x.shape[2:]
             rw, yh, _ = net.latents(padded(x).to(a.device), rate, True); v.append(net.vectors(yh, rw, (-(-h // 16), -(-w // 16))).cpu().numpy())
         found.append(np.concatenate(v))
     bpp, psnr = np.mean(rows, 0); teacher = [np.load(os.path.join(a.cache, f'{n}-teacher.npy')) for n in SETS]

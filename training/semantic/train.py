@@ -122,7 +122,7 @@ def main():
     if a.init: net.load_state_dict(torch.load(a.init)['net'])
     source = cooling if a.cooldown and os.path.exists(cooling) else path
     if os.path.exists(source):
-        s = torch.load(source); cooled = s.get('cooled', 0.); net.load_state_dict(s['net']); ema.load_state_dict(s['ema']); step, spent = s['step'], s['spent']
+        s = torch.load(source); cooled = s['cooled'] if source == cooling else 0.; net.load_state_dict(s['net']); ema.load_state_dict(s['ema']); step, spent = s['step'], s['spent']
         for o, q in zip(opts, s['opts']): o.load_state_dict(q)
     for g in adam.param_groups: g['lr'] = a.adam
     if muon: muon.param_groups[0]['lr'] = a.lr
@@ -132,10 +132,10 @@ def main():
         if final and a.cooldown: torch.save({**state, 'net': net.state_dict()}, os.path.join(a.out, 'cool.pt'))
         else:
             to = cooling if a.cooldown else path
-            torch.save({**state, 'net': net.state_dict(), 'opts': [o.state_dict() for o in opts], 'cooled': cooled + clock() - start}, to + '.tmp'); os.replace(to + '.tmp', to)
+            torch.save({**state, 'net': net.state_dict(), 'opts': [o.state_dict() for o in opts], **({'cooled': cooled + clock() - start} if a.cooldown else {})}, to + '.tmp'); os.replace(to + '.tmp', to)
         print(f'step {step} epoch {getattr(data, "epoch", 0)} of {getattr(data, "views", 0)} views, {(clock() - start) / 60:.1f} min, cpu {(time.process_time() - cpu) / 60:.1f}; train', np.round(np.mean(acc[-200:], 0), 3).tolist(), 'val', validate(ema, val), flush=True)
     while True:
-        gone = (clock() - start + (cooled if a.cooldown else 0)) / 60
+        gone = (clock() - start + cooled) / 60
         if gone > (a.cooldown or a.minutes): break
         k = 1 - gone / a.cooldown if a.cooldown else min(1, (step + 1) / 100)
         for o, l in zip(opts, base):
