@@ -1,7 +1,6 @@
 using System.Numerics.Tensors;
-using System.Text.Encodings.Web;
-using System.Text.Json;
 using System.Text.Json.Nodes;
+using ImageSearch.Models;
 using ImageSearch.Query.Models;
 using ImageSearch.Query.Search;
 
@@ -68,10 +67,7 @@ internal static class Calibrate
         Console.WriteLine($"\n\"relevance\": {relevance.ToJsonString()}");
         if (write)
         {
-            var path = Path.Combine(models, name, "manifest.json");
-            var manifest = JsonNode.Parse(File.ReadAllText(path))!.AsObject();
-            manifest["relevance"] = relevance;
-            File.WriteAllText(path, manifest.ToJsonString(new JsonSerializerOptions { WriteIndented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping }) + "\n");
+            ModelManifest.Load(models, name).Store("relevance", relevance);
         }
     }
 

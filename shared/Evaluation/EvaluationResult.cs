@@ -16,7 +16,8 @@ public sealed record SetResult(
     string Name, string Format, int Pictures, string? Model, double? PicturesPerSecond, double Seconds, IReadOnlyList<Measurement> Measurements, IReadOnlyList<string> Remarks);
 
 /// <param name="Quick">Samples of the queries were asked, not all.</param>
-public sealed record EvaluationResult(RunOrigin Origin, bool Quick, IReadOnlyList<SetResult> Sets);
+/// <param name="Weight">How much resemblance should weigh against words, by these sets; null where no set has words and answers for it.</param>
+public sealed record EvaluationResult(RunOrigin Origin, bool Quick, IReadOnlyList<SetResult> Sets, FusionWeightFit? Weight = null);
 
 /// <summary>Fusion must never cost much against its better leg.</summary>
 public static class FusionGate

@@ -33,6 +33,9 @@ public sealed record EvaluationSet(string Name, string Format, IReadOnlyList<Eva
 {
     private static readonly IReadOnlySet<string> None = new HashSet<string>();
 
+    /// <summary>What the uploader says about pictures, by name; the others come without words.</summary>
+    public IReadOnlyDictionary<string, string> Descriptions { get; init; } = new Dictionary<string, string>();
+
     public IEnumerable<EvaluationQuery> Of(QueryKind kind) => Queries.Where(q => q.Kind == kind);
 
     /// <summary>At most this many of its pictures, the same ones each time, with the queries that still have an answer.</summary>
@@ -48,6 +51,20 @@ public sealed record EvaluationSet(string Name, string Format, IReadOnlyList<Eva
         var left = pictures.Take(count).Select(p => p.Name).ToHashSet();
         var queries = Queries.Where(q => q.Picture is null || left.Contains(q.Picture)).Select(q => q with { Relevant = q.Relevant.Where(left.Contains).ToHashSet() });
         return this with { Pictures = [.. Pictures.Where(p => left.Contains(p.Name))], Queries = [.. queries.Where(q => q.Relevant.Any(r => !q.Ignored.Contains(r)))] };
+    }
+
+    /// <summary>
+    /// The same pictures as somebody would upload them who writes a sentence about each: its first caption becomes the description, the others ask for it.
+    /// Null where no picture has two captions.
+    /// </summary>
+    public EvaluationSet? Described()
+    {
+        var captions = Of(QueryKind.Caption).Where(q => q.Relevant.Count == 1).GroupBy(q => q.Relevant.Single()).Where(g => g.Count() > 1).ToArray();
+        return captions.Length == 0 ? null
+            : new(Name + "-described", Format + ", one caption of each picture as its description", Pictures, [.. captions.SelectMany(g => g.Skip(1))])
+            {
+                Descriptions = captions.ToDictionary(g => g.Key, g => g.First().Text!),
+            };
     }
 
     public static EvaluationQuery CaptionQuery(string text, string picture) => new(QueryKind.Caption, text, null, new HashSet<string> { picture }, None);

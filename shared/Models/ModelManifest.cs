@@ -1,5 +1,7 @@
 using System.Security.Cryptography;
+using System.Text.Encodings.Web;
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
 
 namespace ImageSearch.Models;
@@ -18,6 +20,7 @@ public sealed record ModelFile(string Path, string Sha256, long Bytes);
 public sealed class ModelManifest
 {
     private static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web) { ReadCommentHandling = JsonCommentHandling.Skip };
+    private static readonly JsonSerializerOptions Readable = new() { WriteIndented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     /// <summary>Name without version, for instance <c>lic-lot</c>.</summary>
     public required string Name { get; init; }
@@ -88,6 +91,18 @@ public sealed class ModelManifest
         : throw new ModelException($"Model {Id} lacks the field '{field}' in its manifest.");
 
     public T? GetOrDefault<T>(string field) => Extra.TryGetValue(field, out var e) ? e.Deserialize<T>(Json) : default;
+
+    /// <summary>Sets a field in the manifest's file, for what is fitted to a finished model; this object stays as it was read.</summary>
+    public void Store(string field, JsonNode value)
+    {
+        var file = Path.Combine(Directory, "manifest.json");
+        var manifest = JsonNode.Parse(File.ReadAllText(file), documentOptions: new() { CommentHandling = JsonCommentHandling.Skip })!.AsObject();
+        manifest[field] = value;
+
+        // A service that opens the model meanwhile reads the old file or the new one.
+        File.WriteAllText(file + ".new", manifest.ToJsonString(Readable) + "\n");
+        File.Move(file + ".new", file, overwrite: true);
+    }
 
     /// <summary>Checks length and SHA-256 of every file.</summary>
     /// <exception cref="ModelException">A file is missing or differs from the manifest.</exception>

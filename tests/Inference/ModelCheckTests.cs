@@ -65,4 +65,18 @@ public class ModelCheckTests
         var results = await ModelCheck.RunAsync(manifest, Fixtures.Options);
         Assert.Contains(results, r => !r.Passed && r.Detail.Contains(message, StringComparison.Ordinal));
     }
+
+    [Fact]
+    public void What_is_stored_with_a_model_is_read_back_and_nothing_else_changes()
+    {
+        using var folder = new TempFolder();
+        var before = Fixtures.ChangedClip(folder, m => m["denseWeight"] = 0.3);
+        before.Store("denseWeight", 0.45);
+        var after = ModelManifest.Load(folder.Path);
+        Assert.Equal(0.45, after.GetOrDefault<double?>("denseWeight"));
+        Assert.Equal(before.Files, after.Files);
+        Assert.Equal(before.Extra.Keys.Order(), after.Extra.Keys.Order());
+        after.VerifyFiles();
+        Assert.False(File.Exists(Path.Combine(folder.Path, "manifest.json.new")));
+    }
 }

@@ -4,6 +4,7 @@ using ImageSearch.Evaluation;
 using ImageSearch.Evaluation.Loaders;
 using ImageSearch.Evaluation.Report;
 using ImageSearch.Hosting;
+using ImageSearch.Models;
 
 namespace ImageSearch.Cli.Evaluation;
 
@@ -17,16 +18,17 @@ public static class EvalCommand
         var quick = new Option<bool>("--quick") { Description = "Ask a sample of the queries." };
         var pictures = new Option<int>("--pictures") { Description = "Pictures of each set at most (a sample, the same one each time).", DefaultValueFactory = _ => int.MaxValue };
         var output = new Option<string>("--out") { Description = "Markdown report; plots and figures as JSON go to a folder of the same name beside it.", DefaultValueFactory = _ => "docs/evaluation.md" };
+        var store = new Option<bool>("--store-weight") { Description = "Put the weight of resemblance that these sets are best answered with into the active model's manifest; the query service reads it when it next opens the model." };
         var keep = new Option<bool>("--keep") { Description = "Leave the pictures in the store (under eval/NAME/)." };
         var parallel = new Option<int>("--parallel") { Description = "Uploads and queries at once.", DefaultValueFactory = _ => 4 };
         var gate = new Option<string?>("--gate") { Description = "Measure nothing: read figures from an earlier run's results.json, and end with 2 if fusion loses more than half a point to its better leg." };
-        var command = new Command("eval", "Measure how well the running system finds pictures, on data sets with known answers.") { data, gallery, quick, pictures, output, keep, parallel, gate };
+        var command = new Command("eval", "Measure how well the running system finds pictures, on data sets with known answers.") { data, gallery, quick, pictures, output, store, keep, parallel, gate };
         command.SetAction((r, ct) => r.GetValue(gate) is { } results ? Task.FromResult(Gate(results))
-            : RunAsync(r.GetValue(data) ?? [], r.GetValue(gallery), r.GetValue(quick), Math.Max(1, r.GetValue(pictures)), r.GetValue(output)!, r.GetValue(keep), Math.Clamp(r.GetValue(parallel), 1, 16), ct));
+            : RunAsync(r.GetValue(data) ?? [], r.GetValue(gallery), r.GetValue(quick), Math.Max(1, r.GetValue(pictures)), r.GetValue(output)!, r.GetValue(store), r.GetValue(keep), Math.Clamp(r.GetValue(parallel), 1, 16), ct));
         return command;
     }
 
-    private static async Task<int> RunAsync(string[] data, string? gallery, bool quick, int pictures, string output, bool keep, int parallel, CancellationToken ct)
+    private static async Task<int> RunAsync(string[] data, string? gallery, bool quick, int pictures, string output, bool storeWeight, bool keep, int parallel, CancellationToken ct)
     {
         if (data.Length == 0)
         {
@@ -39,8 +41,13 @@ public static class EvalCommand
         await using var db = ServiceDefaults.OpenDatabase(CliSettings.Postgres, "eval");
         using var search = new SearchClient();
         List<SetResult> results = [];
-        foreach (var set in sets.Select(s => s.Sample(pictures)))
+        List<FusionTask> fused = [];
+
+        // With descriptions last: their pictures must be new to the system, and by then those of the first round are mostly gone.
+        var sampled = sets.Select(s => s.Sample(pictures)).ToArray();
+        foreach (var set in sampled.Concat(keep ? [] : sampled.Select(s => s.Described()).OfType<EvaluationSet>()))
         {
+            var described = set.Descriptions.Count > 0;
             var start = Stopwatch.GetTimestamp();
             var stored = new StoredSet(store, db, set, further, parallel);
             try
@@ -56,12 +63,13 @@ public static class EvalCommand
                     ("captions", () => tasks.CaptionsAsync(ct)), ("captions of pictures", () => ImageToText.MeasureAsync(db, stored, ct)),
                     ("labels", () => tasks.LabelsAsync(ct)), ("pictures", () => tasks.PicturesAsync(ct)), ("distorted pictures", () => tasks.DistortedAsync(ct)),
                     ("variants", () => variants.MeasureAsync(ct)),
-                })
+                }.Take(described ? 1 : int.MaxValue))
                 {
                     Console.Error.WriteLine($"{set.Name}: {name} ({Stopwatch.GetElapsedTime(start).TotalSeconds:0} s)");
                     measured.AddRange(await task());
                 }
 
+                fused.AddRange(tasks.Fused);
                 if (search.Repeated > repeated)
                 {
                     stored.Remarks.Add($"{search.Repeated - repeated} answers were asked for again, because a leg was late or the service busy; none is counted without both legs.");
@@ -70,7 +78,7 @@ public static class EvalCommand
                 results.Add(new(set.Name, set.Format, set.Pictures.Count + further.Count, search.Model, stored.PicturesPerSecond, Stopwatch.GetElapsedTime(start).TotalSeconds, measured, stored.Remarks));
 
                 // After each set: what is measured stays, should a later one fail.
-                await EvaluationReport.WriteAsync(new(origin, quick, results), output, ct);
+                await EvaluationReport.WriteAsync(new(origin, quick, results, FusionWeight.Fit(fused)), output, ct);
             }
             finally
             {
@@ -82,6 +90,16 @@ public static class EvalCommand
         }
 
         Console.WriteLine($"written: {output}");
+        if (FusionWeight.Fit(fused) is { } fit && search.Model is { } model)
+        {
+            Console.WriteLine(FormattableString.Invariant($"best weight of resemblance: {fit.Weight:0.00} ({fit.Tried.Max(t => t.Share):0.0} % of the better legs)"));
+            if (storeWeight)
+            {
+                ModelManifest.Load(CliSettings.Models.Directory, model).Store("denseWeight", fit.Weight);
+                Console.WriteLine($"stored with {model}; restart the query service to use it.");
+            }
+        }
+
         foreach (var fault in FusionGate.Faults(new(origin, quick, results)))
         {
             Console.WriteLine(fault);

@@ -54,6 +54,7 @@ public static class EvaluationReport
             }
         }
 
+        Weights(text, result.Weight);
         await File.WriteAllTextAsync(Path.Combine(plots, "results.json"), JsonSerializer.Serialize(result, Json) + "\n", ct);
         await File.WriteAllTextAsync(page, text.ToString(), ct);
     }
@@ -108,6 +109,29 @@ public static class EvaluationReport
         ]);
     }
 
+    private static void Weights(StringBuilder text, FusionWeightFit? fit)
+    {
+        if (fit is null)
+        {
+            return;
+        }
+
+        text.Append("\n## Weight of resemblance\n\nThe fused score is w d + (1 - w) l. Every second query chose w, by the mean over the questions of nDCG@10 against the better leg's; the other half judges it.\n\n");
+        var tried = new MarkdownTable(["w", .. fit.Tasks.Select(t => $"{t}: nDCG@10"), "mean share of the better leg"]);
+        foreach (var t in fit.Tried)
+        {
+            tried.Add([t.Weight, .. t.Ndcg.Cast<object>(), t.Share]);
+        }
+
+        var judged = new MarkdownTable($"other half: nDCG@10", "queries", "resemblance alone", "words alone", string.Create(CultureInfo.InvariantCulture, $"fused, w = {fit.Weight:0.00}"));
+        foreach (var j in fit.HeldOut)
+        {
+            judged.Add(j.Task, j.Queries, j.Dense, j.Lexical, j.Fused);
+        }
+
+        text.Append(tried).Append('\n').Append(judged);
+    }
+
     private static string Introduction(EvaluationResult result) => $"""
         # Retrieval, measured
 
@@ -122,6 +146,9 @@ public static class EvaluationReport
         with the set's prefix as filter, so that each set is ranked by itself. Captions are asked as plain words (characters that the search reads as operators are
         left out). Answers are read 200 deep for labels and pictures, 50 deep for captions; what stands deeper counts as not found. "dense" is the embedding,
         "lexical" is BM25 over the texts that the system's own captioner wrote, "fused" both.
+
+        A set whose name ends in "-described" is the same pictures as somebody would upload them who writes a sentence about each: the first caption is the upload's
+        description, which the word search knows, and the other captions ask.
 
         - **R@k**: share of queries with a right answer among the first k. From a picture to its captions any of its captions is right; this ranking is made from the
           stored vectors and the same model's text encoder, as the system stores no captions to search among.

@@ -20,8 +20,15 @@ public sealed partial class RetrievalTasks(SearchClient search, StoredSet stored
     // What the search gives on one page, and deep enough for mAP@50 and the curves of classes with tens of pictures.
     internal const int Depth = 200;
 
+    private const int CaptionDepth = 50;
+
     private static readonly (string Name, string Mode, string? Fusion)[] Legs =
         [(FusionGate.Dense, "dense", null), (FusionGate.Lexical, "lexical", null), (FusionGate.Fused, "hybrid", "convex"), ("fused, RRF", "hybrid", "rrf")];
+
+    private readonly List<FusionTask> fused = [];
+
+    /// <summary>What fused searches by words found, with both legs' opinions: what a weight is fitted to.</summary>
+    public IReadOnlyList<FusionTask> Fused => fused;
 
     /// <summary>Sentences, each about one picture.</summary>
     public async Task<IReadOnlyList<Measurement>> CaptionsAsync(CancellationToken ct)
@@ -30,7 +37,9 @@ public sealed partial class RetrievalTasks(SearchClient search, StoredSet stored
         List<Measurement> measured = [];
         foreach (var leg in queries.Count > 0 ? Legs : [])
         {
-            var judged = await JudgeAsync(queries, q => Words(q, leg.Mode, leg.Fusion, 50), ct);
+            // The fused list is read as deep as it goes, for the fit, and judged as deep as the others.
+            var judged = leg.Name == FusionGate.Fused ? await FusedAsync("captions", queries, leg.Mode, leg.Fusion, CaptionDepth, ct)
+                : await JudgeAsync(queries, q => Words(q, leg.Mode, leg.Fusion, CaptionDepth), ct);
             measured.Add(new("caption to picture", leg.Name, judged.Count, Scores.OneRight(judged)));
         }
 
@@ -44,7 +53,8 @@ public sealed partial class RetrievalTasks(SearchClient search, StoredSet stored
         List<Measurement> measured = [];
         foreach (var leg in queries.Length > 0 ? Legs : [])
         {
-            var judged = await JudgeAsync(queries, q => Words(q, leg.Mode, leg.Fusion, Depth), ct);
+            var judged = leg.Name == FusionGate.Fused ? await FusedAsync("labels", queries, leg.Mode, leg.Fusion, Depth, ct)
+                : await JudgeAsync(queries, q => Words(q, leg.Mode, leg.Fusion, Depth), ct);
             measured.Add(new("label to pictures", leg.Name, judged.Count, Scores.ManyRight(judged), [.. PrecisionRecall.MeanCurve(judged).Select(p => p * 100)]));
         }
 
@@ -123,6 +133,15 @@ public sealed partial class RetrievalTasks(SearchClient search, StoredSet stored
         return [.. judged.OfType<Judgement>()];
     }
 
+    private async Task<IReadOnlyList<Judgement>> FusedAsync(string question, IReadOnlyList<EvaluationQuery> queries, string mode, string? fusion, int depth, CancellationToken ct)
+    {
+        var found = new FusedQuery[queries.Count];
+        await Parallel.ForAsync(0, queries.Count, new ParallelOptions { MaxDegreeOfParallelism = parallel, CancellationToken = ct }, async (i, token) =>
+            found[i] = new(await search.HitsAsync(Words(queries[i], mode, fusion, Depth).Request, null, token), Hex(queries[i].Relevant), Hex(queries[i].Ignored)));
+        fused.Add(new($"{stored.Set.Name}, {question}", found));
+        return [.. found.Select(q => Judgement.Of(q.Candidates.Take(depth).Select(c => c.Id), q.Relevant, q.Ignored))];
+    }
+
     private (JsonObject Request, byte[]? File) Words(EvaluationQuery query, string mode, string? fusion, int k)
     {
         var request = Request(mode, fusion, k);
@@ -148,6 +167,8 @@ public sealed partial class RetrievalTasks(SearchClient search, StoredSet stored
     private static partial Regex Operators();
 
     private HashSet<ImageId> Ids(IEnumerable<string> names) => [.. names.Where(stored.Ids.ContainsKey).Select(n => stored.Ids[n])];
+
+    private HashSet<string> Hex(IEnumerable<string> names) => [.. Ids(names).Select(i => i.Hex)];
 
     private string PathOf(string name) => stored.Set.Pictures.First(p => p.Name == name).Path;
 

@@ -4,6 +4,7 @@ using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using ImageSearch.Contracts;
+using ImageSearch.Evaluation;
 
 namespace ImageSearch.Cli.Evaluation;
 
@@ -33,7 +34,11 @@ public sealed class SearchClient : IDisposable
 
     /// <summary>Ids, best first.</summary>
     /// <param name="file">Picture of the query; null where the request is all there is.</param>
-    public async Task<List<ImageId>> SearchAsync(JsonObject request, byte[]? file, CancellationToken ct)
+    public async Task<List<ImageId>> SearchAsync(JsonObject request, byte[]? file, CancellationToken ct) =>
+        [.. (await HitsAsync(request, file, ct)).Select(h => ImageId.Parse(h.Id))];
+
+    /// <summary>Hits, best first, with what each leg thinks of them.</summary>
+    public async Task<List<LegScores>> HitsAsync(JsonObject request, byte[]? file, CancellationToken ct)
     {
         var json = request.ToJsonString();
         for (var attempt = 1; ; attempt++)
@@ -54,7 +59,7 @@ public sealed class SearchClient : IDisposable
                 {
                     // Searches by words alone have no model.
                     Model = answer.RootElement.TryGetProperty("model", out var model) ? model.GetString() ?? Model : Model;
-                    return [.. answer.RootElement.GetProperty("hits").EnumerateArray().Select(h => ImageId.Parse(h.GetProperty("id").GetString()!))];
+                    return [.. answer.RootElement.GetProperty("hits").EnumerateArray().Select(Scores)];
                 }
 
                 if (last)
@@ -73,4 +78,10 @@ public sealed class SearchClient : IDisposable
     }
 
     public void Dispose() => http.Dispose();
+
+    private static LegScores Scores(JsonElement hit)
+    {
+        double Of(string leg, string field) => hit.TryGetProperty(leg, out var part) && part.ValueKind == JsonValueKind.Object ? part.GetProperty(field).GetDouble() : 0;
+        return new(hit.GetProperty("id").GetString()!, Of("dense", "probability"), Of("lexical", "probability"), Of("dense", "deviations"));
+    }
 }

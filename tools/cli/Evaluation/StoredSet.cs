@@ -47,11 +47,16 @@ public sealed class StoredSet(ObjectStore store, NpgsqlDataSource db, Evaluation
             Remarks.Add($"{pictures.Length - distinct.Count} pictures have the same bytes as another one and are one with it.");
         }
 
+        if (set.Descriptions.Count > 0)
+        {
+            await ForgottenAsync(progress, distinct, ct);
+        }
+
         var before = (await progress.CountAsync(distinct, ct)).Searchable;
         var start = Stopwatch.GetTimestamp();
         await Parallel.ForAsync(0, pictures.Length, new ParallelOptions { MaxDegreeOfParallelism = parallel, CancellationToken = ct }, async (i, token) =>
             await store.PutAsync(store.Options.UploadBucket, string.Create(CultureInfo.InvariantCulture, $"{Prefix}{i:D6}{Path.GetExtension(pictures[i].Path)}"),
-                await File.ReadAllBytesAsync(pictures[i].Path, token), "application/octet-stream", token));
+                await File.ReadAllBytesAsync(pictures[i].Path, token), "application/octet-stream", token, set.Descriptions.GetValueOrDefault(pictures[i].Name)));
         var missing = await WaitAsync(progress, distinct, ct);
         if (missing > 0)
         {
@@ -77,6 +82,28 @@ public sealed class StoredSet(ObjectStore store, NpgsqlDataSource db, Evaluation
 
         await Parallel.ForEachAsync(keys, new ParallelOptions { MaxDegreeOfParallelism = parallel, CancellationToken = ct }, async (key, token) =>
             await store.DeleteAsync(store.Options.UploadBucket, key, token));
+    }
+
+    /// <summary>A description is read when its picture is first captioned: what an earlier set left behind must be gone.</summary>
+    private async Task ForgottenAsync(ProgressCatalog progress, HashSet<ImageId> wanted, CancellationToken ct)
+    {
+        var (moved, last) = (Stopwatch.GetTimestamp(), long.MaxValue);
+        while ((await progress.CountAsync(wanted, ct)).Images is > 0 and var left)
+        {
+            Console.Error.Write($"\r{set.Name}: {left} pictures still to be forgotten   ");
+            if (left < last)
+            {
+                (last, moved) = (left, Stopwatch.GetTimestamp());
+            }
+            else if (Stopwatch.GetElapsedTime(moved) > Patience)
+            {
+                Console.Error.WriteLine();
+                Remarks.Add($"{left} pictures were known before, from other keys, and kept the words that they had.");
+                return;
+            }
+
+            await Task.Delay(500, ct);
+        }
     }
 
     private async Task<long> WaitAsync(ProgressCatalog progress, HashSet<ImageId> wanted, CancellationToken ct)
