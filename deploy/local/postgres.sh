@@ -10,7 +10,7 @@ start_postgres() {
     need_port postgres
     [ -d "$data" ] || create_postgres_data "$data"
     in_root "$POSTGRES_LOG_IN" postgres -D /data/postgres -c listen_addresses=127.0.0.1 -c "port=${PORT[postgres]}" \
-      -c unix_socket_directories= -c max_connections=200 -c shared_buffers=128MB -c maintenance_work_mem=128MB \
+      -c unix_socket_directories= -c max_connections=200 -c shared_buffers=512MB -c maintenance_work_mem=128MB \
       -c random_page_cost=1.1 -c jit=off "${durability[@]}"
     start postgres "${IN_ROOT[@]}"
   fi

@@ -15,6 +15,9 @@ public sealed class VectorFixture : IAsyncLifetime
 
     public NpgsqlDataSource Database { get; private set; } = null!;
 
+    /// <summary>The same database, never sorting: so few vectors would be compared one by one otherwise.</summary>
+    public NpgsqlDataSource OrderedByIndex() => NpgsqlDataSource.Create(database.ConnectionString + ";Options=-c enable_sort=off -c enable_seqscan=off");
+
     public RegisteredModel Model { get; private set; } = null!;
 
     public async Task InitializeAsync()
@@ -118,6 +121,40 @@ public sealed class VectorSearchTests(VectorFixture fixture) : IClassFixture<Vec
             Assert.All(hits, h => Assert.Equal(0, h.Image % 50));
             Assert.Equal(hits.OrderByDescending(h => h.Cosine).Select(h => h.Image), hits.Select(h => h.Image));
         }
+    }
+
+    [Fact]
+    public async Task A_list_longer_than_the_index_first_gives_is_filled()
+    {
+        var hits = await search.SearchAsync(fixture.Model, VectorFixture.Draw(new Random(6)), new(50, EfSearch: 10, Scan: VectorScan.Hnsw));
+        Assert.Equal(50, hits.Select(h => h.Image).Distinct().Count());
+        Assert.Equal(hits.OrderByDescending(h => h.Cosine).Select(h => h.Image), hits.Select(h => h.Image));
+    }
+
+    [Fact]
+    public async Task Pictures_deleted_around_the_query_do_not_shorten_the_list()
+    {
+        var catalog = new EmbeddingCatalog(fixture.Database);
+        var model = await catalog.RegisterModelAsync("deleted/1", VectorFixture.Dimensions, null);
+        var random = new Random(7);
+        var query = VectorFixture.Draw(random);
+
+        // The first 40 lie closer to the query than any other.
+        await catalog.StoreAsync(model, [.. Enumerable.Range(1, 300).Select(i =>
+        {
+            var vector = VectorFixture.Draw(random);
+            TensorPrimitives.MultiplyAdd(query, i <= 40 ? 8f : 0, vector, vector);
+            return ((long)i, vector);
+        })]);
+        await using (var delete = fixture.Database.CreateCommand($"DELETE FROM embeddings WHERE model_id = {model.Id} AND image_id <= 40"))
+        {
+            Assert.Equal(40, await delete.ExecuteNonQueryAsync());
+        }
+
+        await using var ordered = fixture.OrderedByIndex();
+        var hits = await new VectorSearch(ordered).SearchAsync(model, query, new(10, EfSearch: 20, Scan: VectorScan.Hnsw));
+        Assert.Equal(10, hits.Count);
+        Assert.All(hits, h => Assert.True(h.Image > 40));
     }
 
     [Fact]

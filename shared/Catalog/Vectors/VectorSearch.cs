@@ -40,6 +40,12 @@ public sealed record VectorSearchOptions(
 {
     /// <summary>Enough that the re-ranked list is nearly the exact one; measured with benchmarks/Index.</summary>
     public static int CandidatesFor(int take) => Math.Clamp(4 * take, 1000, 4000);
+
+    /// <summary>Entries that the statement takes from the index.</summary>
+    internal int Wanted(VectorIndex? index) => index?.Kind == VectorIndexKind.Binary ? Math.Max(Take, Candidates ?? CandidatesFor(Take)) : Take;
+
+    /// <summary>Length of the index's first list (<c>hnsw.ef_search</c>).</summary>
+    internal int Listed(VectorIndex? index) => Math.Clamp(index?.Kind == VectorIndexKind.Binary ? Wanted(index) : EfSearch, 1, 1000);
 }
 
 /// <param name="Cosine">With the query, -1 to 1.</param>
@@ -67,11 +73,18 @@ public sealed class VectorSearch(NpgsqlDataSource db)
     {
         Check(model, query);
         var index = await ChooseAsync(model, options, ct);
-        var hits = await ScanAsync(model, query, options, others ?? [], index, ct);
+        var narrowed = options.Filter is { } filter && filter != ImageFilter.None || options.Words is { IsOpen: false };
+
+        // Keeping a scan ready to go on costs a sixth more time. Where everything passes, the first list is long enough, unless many of its pictures were just deleted.
+        var onwards = narrowed || options.Listed(index) < options.Wanted(index);
+        var hits = await ScanAsync(model, query, options, others ?? [], index, onwards, ct);
+        if (index is not null && !onwards && hits.Count < options.Take)
+        {
+            hits = await ScanAsync(model, query, options, others ?? [], index, onwards: true, ct);
+        }
 
         // A scan gives up after MaxScanned entries. Where so few pass the filter, comparing all that pass is cheap.
-        var narrowed = options.Filter is { } filter && filter != ImageFilter.None || options.Words is { IsOpen: false };
-        return index is not null && narrowed && hits.Count < options.Take ? await ScanAsync(model, query, options, others ?? [], null, ct) : hits;
+        return index is not null && narrowed && hits.Count < options.Take ? await ScanAsync(model, query, options, others ?? [], null, onwards: false, ct) : hits;
     }
 
     /// <summary>Cosines of given pictures with the query; pictures without a vector are left out.</summary>
@@ -150,11 +163,12 @@ public sealed class VectorSearch(NpgsqlDataSource db)
             : seen.Ready.FirstOrDefault(i => i.Kind == VectorIndexKind.Binary) ?? throw new InvalidOperationException($"Model {model.Name} has no binary index.");
     }
 
+    /// <param name="index">Null: every vector is compared.</param>
+    /// <param name="onwards">Where the index's first list holds too few that pass, further ones follow.</param>
     private async Task<IReadOnlyList<VectorHit>> ScanAsync(
-        RegisteredModel model, float[] query, VectorSearchOptions options, IReadOnlyList<float[]> others, VectorIndex? index, CancellationToken ct)
+        RegisteredModel model, float[] query, VectorSearchOptions options, IReadOnlyList<float[]> others, VectorIndex? index, bool onwards, CancellationToken ct)
     {
         var binary = index?.Kind == VectorIndexKind.Binary;
-        var candidates = Math.Max(options.Take, options.Candidates ?? VectorSearchOptions.CandidatesFor(options.Take));
         await using var connection = await db.OpenConnectionAsync(ct);
         await using var batch = new NpgsqlBatch(connection);
 
@@ -166,14 +180,14 @@ public sealed class VectorSearch(NpgsqlDataSource db)
         {
             Parameters =
             {
-                new() { Value = Math.Clamp(binary ? candidates : options.EfSearch, 1, 1000).ToString(CultureInfo.InvariantCulture) },
-                new() { Value = binary ? "relaxed_order" : "strict_order" },
+                new() { Value = options.Listed(index).ToString(CultureInfo.InvariantCulture) },
+                new() { Value = !onwards ? "off" : binary ? "relaxed_order" : "strict_order" },
                 new() { Value = Math.Max(1, options.MaxScanned).ToString(CultureInfo.InvariantCulture) },
                 new() { Value = ScanMemory.ToString(CultureInfo.InvariantCulture) },
             },
         });
         var select = new NpgsqlBatchCommand();
-        select.CommandText = Sql(model, query, options, others, index, candidates, select.Parameters);
+        select.CommandText = Sql(model, query, options, others, index, select.Parameters);
         batch.BatchCommands.Add(select);
         await using var reader = await batch.ExecuteReaderAsync(ct);
         await reader.NextResultAsync(ct);
@@ -215,7 +229,7 @@ public sealed class VectorSearch(NpgsqlDataSource db)
     }
 
     private static string Sql(
-        RegisteredModel model, float[] query, VectorSearchOptions options, IReadOnlyList<float[]> others, VectorIndex? index, int candidates, NpgsqlParameterCollection bound)
+        RegisteredModel model, float[] query, VectorSearchOptions options, IReadOnlyList<float[]> others, VectorIndex? index, NpgsqlParameterCollection bound)
     {
         var halfvec = Halfvec(model);
         bound.Add(new() { Value = query });
@@ -232,7 +246,7 @@ public sealed class VectorSearch(NpgsqlDataSource db)
             return $"SELECT e.image_id, {columns} {from} ORDER BY {index?.Distance("e.vector", "$1::real[]") ?? exact} LIMIT $2";
         }
 
-        bound.Add(new() { Value = candidates });
+        bound.Add(new() { Value = options.Wanted(index) });
         return string.Create(CultureInfo.InvariantCulture, $"""
             SELECT e.image_id, {columns}
             FROM (SELECT e.image_id, e.vector {from} ORDER BY {index.Distance("e.vector", "$1::real[]")} LIMIT ${bound.Count}) AS e
