@@ -80,6 +80,27 @@ public sealed class PageTests(PageHost host) : IClassFixture<PageHost>
     }
 
     [Fact]
+    public async Task The_address_holds_the_filters_too()
+    {
+        await using var watched = await host.OpenAsync(host.Seeded, "/?q=cat&mode=lexical&orientation=nonsense");
+        var page = watched.Page;
+        var mode = page.Locator("#mode");
+        await page.Locator(".hit .relevance").First.WaitForAsync();
+        Assert.Equal(("lexical", ""), (await mode.InputValueAsync(), await page.Locator("#orientation").InputValueAsync()));
+
+        // Filters that are in force are not folded away.
+        var group = page.GetByLabel("Group near-duplicates");
+        await group.CheckAsync();
+        await page.WaitForURLAsync("**/?q=cat&mode=lexical&group=true");
+        await page.GoBackAsync();
+        await page.WaitForFunctionAsync("() => !document.getElementById('group').checked");
+        Assert.Equal("lexical", await mode.InputValueAsync());
+        await page.Locator(".brand").ClickAsync();
+        await page.GetByText("Newest pictures").WaitForAsync();
+        Assert.Equal("hybrid", await mode.InputValueAsync());
+    }
+
+    [Fact]
     public async Task Tags_narrow_by_one_click()
     {
         await using var watched = await host.OpenAsync(host.Seeded, "/?q=boat");

@@ -79,6 +79,14 @@ function empty(title, ...lines) {
   node.replaceChildren(...(title ? [element('h2', { textContent: title }), ...lines.map((l) => (typeof l === 'string' ? element('p', { textContent: l }) : l))] : []));
 }
 
+// Controls that belong to a search besides the box, and what they are where the address does not name them.
+const controls = ['mode', ...Object.keys(filterFields), 'group', 'good'].map(byId);
+const standard = new Map(controls.map((c) => [c, valueOf(c)]));
+
+function valueOf(control) {
+  return control.type === 'checkbox' ? String(control.checked) : control.value;
+}
+
 function remember() {
   const address = new URLSearchParams();
   if (box.text) {
@@ -86,6 +94,9 @@ function remember() {
   }
   if (box.image) {
     address.set('image', box.image);
+  }
+  for (const control of controls.filter((c) => valueOf(c) !== standard.get(c))) {
+    address.set(control.id, valueOf(control));
   }
   const url = address.size > 0 ? `?${address}` : location.pathname;
   if (url !== (location.search || location.pathname)) {
@@ -165,7 +176,7 @@ async function browse(append, signal) {
     byId('tags').replaceChildren();
     byId('summary').textContent = list.pictures.length > 0 ? 'Newest pictures' : '';
     if (list.pictures.length === 0) {
-      empty('No pictures yet', element('p', {}, 'Put pictures into the upload bucket of the object store, or run ', element('code', { textContent: './imagesearch upload FOLDER' }), '. They appear here while they are indexed.'));
+      empty('No pictures yet', element('p', {}, 'Put pictures into the upload bucket of the object store, or run ', element('code', { textContent: './imagesearch add FOLDER' }), '. They appear here while they are indexed.'));
     }
   }
   grid.add(list.pictures);
@@ -178,6 +189,19 @@ function restore() {
   const address = new URLSearchParams(location.search);
   box.text = address.get('q') ?? '';
   box.setPicture(null, /^[0-9a-f]{64}$/.test(address.get('image') ?? '') ? address.get('image') : null);
+  for (const control of controls) {
+    const value = address.get(control.id) ?? standard.get(control);
+    if (control.type === 'checkbox') {
+      control.checked = value === 'true';
+    } else {
+      control.value = value;
+      if (valueOf(control) !== value) {
+        // A choice that the page does not have.
+        control.value = standard.get(control);
+      }
+    }
+  }
+  byId('options').open ||= controls.some((c) => valueOf(c) !== standard.get(c));
   run();
 }
 
@@ -196,8 +220,8 @@ byId('search').addEventListener('submit', (event) => {
   run();
 });
 byId('more').addEventListener('click', () => run(true));
-for (const id of [...Object.keys(filterFields), 'mode', 'group', 'good']) {
-  byId(id).addEventListener('change', () => run());
+for (const control of controls) {
+  control.addEventListener('change', () => run());
 }
 
 let dragDepth = 0;
