@@ -26,7 +26,14 @@ builder.Services.AddPipelineBus(
     (context, cfg) =>
     {
         var concurrency = context.GetRequiredService<IOptions<CodecOptions>>().Value.EffectiveConcurrency;
-        cfg.WorkQueue(Queues.Codec, new(concurrency * 2, concurrency), e => e.ConfigureConsumers(context));
+        cfg.WorkQueue(Queues.Codec, new(concurrency * 2, concurrency), e =>
+        {
+            e.ConfigureConsumer<ImageIngestedConsumer>(context);
+            e.ConfigureConsumer<ReprocessConsumer>(context);
+        });
+
+        // Requests to the store and little else.
+        cfg.WorkQueue(Queues.CodecRemovals, new(8, 4), e => e.ConfigureConsumer<ImageRemovedConsumer>(context));
     });
 
 var app = builder.Build();

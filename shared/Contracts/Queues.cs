@@ -12,6 +12,9 @@ public static class Queues
     public const string IngestRejections = "ingest-rejections";
 
     public const string Codec = "codec";
+
+    /// <summary>Pictures whose bitstreams and thumbnails are to be deleted: apart, so that new pictures do not wait behind a large deletion.</summary>
+    public const string CodecRemovals = "codec-removals";
     public const string Embedder = "embedder";
     public const string Captioner = "captioner";
     public const string OperatorTimeline = "operator-timeline";
@@ -19,5 +22,5 @@ public static class Queues
     /// <summary>Where the broker moves messages that were delivered too often without an answer.</summary>
     public const string DeadLetters = "operator-dead-letters";
 
-    public static readonly IReadOnlyList<string> Pipeline = [IngestS3Events, IngestRejections, Codec, Embedder, Captioner, OperatorTimeline];
+    public static readonly IReadOnlyList<string> Pipeline = [IngestS3Events, IngestRejections, Codec, CodecRemovals, Embedder, Captioner, OperatorTimeline];
 }

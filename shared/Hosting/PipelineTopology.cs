@@ -12,7 +12,8 @@ public static class PipelineTopology
     private static readonly IReadOnlyDictionary<string, Type[]> Bindings = new Dictionary<string, Type[]>
     {
         [Queues.IngestRejections] = [typeof(ImageRejected)],
-        [Queues.Codec] = [typeof(ImageIngested), typeof(ImageRemoved), typeof(ImageReprocessRequested)],
+        [Queues.Codec] = [typeof(ImageIngested), typeof(ImageReprocessRequested)],
+        [Queues.CodecRemovals] = [typeof(ImageRemoved)],
         [Queues.Embedder] = [typeof(ImageEncoded), typeof(ImageReprocessRequested)],
         [Queues.Captioner] = [typeof(ImageIngested), typeof(ImageReprocessRequested)],
         [Queues.OperatorTimeline] =
@@ -61,6 +62,8 @@ public static class PipelineTopology
             }
         }
 
+        // Removals once came to the codec's own queue; what nobody reads there any more would end among the messages that nobody understands.
+        await channel.ExchangeUnbindAsync(Queues.Codec, $"{typeof(ImageRemoved).Namespace}:{nameof(ImageRemoved)}", "", cancellationToken: ct);
         await channel.ExchangeBindAsync(Queues.IngestS3Events, Queues.S3EventsExchange, "#", cancellationToken: ct);
     }
 }

@@ -1,6 +1,20 @@
 // The grid of hits.
 import { byId, element, fileName, percent } from './dom.js';
 
+// Milliseconds until a thumbnail that was not there is asked for again.
+const again = 5000;
+
+/** A thumbnail that says so while it does not exist: words of a picture can be there before its bitstream is. */
+function thumbnail(id, alt) {
+  const image = element('img', { src: `api/images/${id}/thumbnail`, alt, loading: 'lazy', decoding: 'async' });
+  image.addEventListener('error', () => {
+    const missing = element('span', { className: 'missing', textContent: 'Not stored yet' });
+    image.replaceWith(missing);
+    setTimeout(() => missing.isConnected && missing.replaceWith(thumbnail(id, alt)), again);
+  }, { once: true });
+  return image;
+}
+
 export class Grid {
   constructor(onOpen) {
     this.root = byId('results');
@@ -24,9 +38,7 @@ export class Grid {
   card(hit) {
     const { picture } = hit;
     const name = fileName(picture.key);
-    const image = element('img', { src: `api/images/${hit.id}/thumbnail`, alt: picture.caption || name, loading: 'lazy', decoding: 'async' });
-    image.addEventListener('error', () => image.classList.add('missing'), { once: true });
-    const frame = element('span', { className: 'frame' }, image);
+    const frame = element('span', { className: 'frame' }, thumbnail(hit.id, picture.caption || name));
     if (hit.duplicates?.length) {
       frame.append(element('span', { className: 'badge', textContent: `+${hit.duplicates.length} alike` }));
     }

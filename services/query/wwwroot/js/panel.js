@@ -84,6 +84,7 @@ export class Panel {
     const { picture } = hit;
     const image = element('img', { src: `api/images/${hit.id}/content?width=900`, alt: picture.caption || fileName(picture.key), width: picture.width, height: picture.height });
     image.style.height = 'auto';
+    image.addEventListener('error', () => image.replaceWith(element('span', { className: 'missing', textContent: 'Not stored yet' })), { once: true });
     const view = element('div', { className: 'view' }, image);
     const region = explanation?.region;
     if (region && region.region > 0) {
