@@ -9,9 +9,17 @@ public sealed record LegScores(string Id, double Dense, double Lexical, double D
 /// <summary>The candidates of both legs for one query, in any order.</summary>
 public sealed record FusedQuery(IReadOnlyList<LegScores> Candidates, IReadOnlySet<string> Relevant, IReadOnlySet<string> Ignored)
 {
-    /// <summary>The ranking by <c>w d + (1 - w) l</c>: 1 is resemblance alone, 0 words alone.</summary>
-    public Judgement At(double weight) => Judgement.Of(
-        Candidates.OrderByDescending(c => (weight * c.Dense) + ((1 - weight) * c.Lexical)).ThenByDescending(c => c.Deviations).ThenBy(c => c.Id, StringComparer.Ordinal).Select(c => c.Id),
+    /// <summary>The ranking by <c>w d + (1 - w) l</c>.</summary>
+    public Judgement At(double weight) => Ranked(Candidates, weight);
+
+    /// <summary>What resemblance finds, by itself.</summary>
+    public Judgement DenseAlone() => Ranked(Candidates.Where(c => c.Dense > 0), 1);
+
+    /// <summary>What words find, by themselves; equal scores still by resemblance.</summary>
+    public Judgement LexicalAlone() => Ranked(Candidates.Where(c => c.Lexical > 0), 0);
+
+    private Judgement Ranked(IEnumerable<LegScores> candidates, double weight) => Judgement.Of(
+        candidates.OrderByDescending(c => (weight * c.Dense) + ((1 - weight) * c.Lexical)).ThenByDescending(c => c.Deviations).ThenBy(c => c.Id, StringComparer.Ordinal).Select(c => c.Id),
         Relevant, Ignored);
 }
 
@@ -33,7 +41,6 @@ public sealed record FusionWeightFit(double Weight, IReadOnlyList<string> Tasks,
 /// <summary>Finds the weight of resemblance in the convex combination on labelled queries.</summary>
 public static class FusionWeight
 {
-    /// <summary>0 and 1, words and resemblance alone, are what the others are held against.</summary>
     private static readonly double[] Weights = [.. Enumerable.Range(1, 19).Select(i => i / 20.0)];
 
     /// <summary>Every second query chooses, the others judge. Tasks weigh the same whatever their number of queries; those of fewer than two, or that no leg answers, are left out.</summary>
@@ -41,7 +48,7 @@ public static class FusionWeight
     public static FusionWeightFit? Fit(IEnumerable<FusionTask> tasks)
     {
         var halves = tasks.Select(t => (t.Name, Choosing: Half(t, 0), Judging: Half(t, 1)))
-            .Where(t => t.Judging.Length > 0).Select(t => (t.Name, t.Choosing, t.Judging, Best: Math.Max(Ndcg(t.Choosing, 0), Ndcg(t.Choosing, 1)))).Where(t => t.Best > 0).ToArray();
+            .Where(t => t.Judging.Length > 0).Select(t => (t.Name, t.Choosing, t.Judging, Best: Math.Max(Ndcg(t.Choosing, q => q.DenseAlone()), Ndcg(t.Choosing, q => q.LexicalAlone())))).Where(t => t.Best > 0).ToArray();
         if (halves.Length == 0)
         {
             return null;
@@ -49,17 +56,17 @@ public static class FusionWeight
 
         WeightTried[] tried = [.. Weights.Select(w =>
         {
-            double[] ndcg = [.. halves.Select(t => Ndcg(t.Choosing, w))];
+            double[] ndcg = [.. halves.Select(t => Ndcg(t.Choosing, q => q.At(w)))];
             return new WeightTried(w, ndcg, 100 * ndcg.Zip(halves).Average(p => p.First / p.Second.Best));
         })];
         var best = tried.Max(t => t.Share);
         var equals = tried.Where(t => t.Share >= best - 1e-9).ToArray();
         var weight = equals[equals.Length / 2].Weight;
         return new(weight, [.. halves.Select(t => t.Name)], tried,
-            [.. halves.Select(t => new WeightJudged(t.Name, t.Judging.Length, Ndcg(t.Judging, 1), Ndcg(t.Judging, 0), Ndcg(t.Judging, weight)))]);
+            [.. halves.Select(t => new WeightJudged(t.Name, t.Judging.Length, Ndcg(t.Judging, q => q.DenseAlone()), Ndcg(t.Judging, q => q.LexicalAlone()), Ndcg(t.Judging, q => q.At(weight))))]);
     }
 
     private static FusedQuery[] Half(FusionTask task, int which) => [.. task.Queries.Where((_, i) => i % 2 == which)];
 
-    private static double Ndcg(FusedQuery[] queries, double weight) => 100 * queries.Average(q => q.At(weight).NdcgAt(10));
+    private static double Ndcg(FusedQuery[] queries, Func<FusedQuery, Judgement> answer) => 100 * queries.Average(q => answer(q).NdcgAt(10));
 }
