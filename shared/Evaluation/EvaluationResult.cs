@@ -1,3 +1,5 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
 using ImageSearch.Evaluation.Report;
 
 namespace ImageSearch.Evaluation;
@@ -17,7 +19,26 @@ public sealed record SetResult(
 
 /// <param name="Quick">Samples of the queries were asked, not all.</param>
 /// <param name="Weight">How much resemblance should weigh against words, by these sets; null where no set has words and answers for it.</param>
-public sealed record EvaluationResult(RunOrigin Origin, bool Quick, IReadOnlyList<SetResult> Sets, FusionWeightFit? Weight = null);
+public sealed record EvaluationResult(RunOrigin Origin, bool Quick, IReadOnlyList<SetResult> Sets, FusionWeightFit? Weight = null)
+{
+    private static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web) { WriteIndented = true, NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals };
+
+    /// <summary>From what <see cref="ToJson"/> gave.</summary>
+    /// <exception cref="InvalidDataException">The file is not of this kind.</exception>
+    public static EvaluationResult Read(string file)
+    {
+        try
+        {
+            return JsonSerializer.Deserialize<EvaluationResult>(File.ReadAllText(file), Json) is { Sets: not null } result ? result : throw new InvalidDataException($"{file} holds no figures.");
+        }
+        catch (JsonException e)
+        {
+            throw new InvalidDataException($"{file} is not the figures of an evaluation: {e.Message}", e);
+        }
+    }
+
+    public string ToJson() => JsonSerializer.Serialize(this, Json) + "\n";
+}
 
 /// <summary>Fusion must never cost much against its better leg.</summary>
 public static class FusionGate

@@ -130,7 +130,7 @@ public static class EvalCommand
             throw new CliException($"There is no file {results}. `imagesearch eval` writes it beside its report.");
         }
 
-        var faults = FusionGate.Faults(EvaluationReport.Read(results));
+        var faults = FusionGate.Faults(EvaluationResult.Read(results));
         foreach (var fault in faults)
         {
             Console.Error.WriteLine(fault);

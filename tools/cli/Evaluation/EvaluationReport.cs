@@ -1,7 +1,5 @@
 using System.Globalization;
 using System.Text;
-using System.Text.Json;
-using System.Text.Json.Serialization;
 using ImageSearch.Evaluation;
 using ImageSearch.Evaluation.Report;
 
@@ -10,23 +8,8 @@ namespace ImageSearch.Cli.Evaluation;
 /// <summary>Figures as a Markdown page with plots, and as JSON.</summary>
 public static class EvaluationReport
 {
-    private static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web) { WriteIndented = true, NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals };
-
     private static readonly string[] OneRight = ["R@1", "R@5", "R@10", "nDCG@10", "MRR"];
     private static readonly string[] ManyRight = ["hit@1", "mAP@5", "mAP@10", "mAP@20", "mAP@50", "nDCG@10", "PR-AUC"];
-
-    /// <exception cref="InvalidDataException">The file is not of this kind.</exception>
-    public static EvaluationResult Read(string file)
-    {
-        try
-        {
-            return JsonSerializer.Deserialize<EvaluationResult>(File.ReadAllText(file), Json) is { Sets: not null } result ? result : throw new InvalidDataException($"{file} holds no figures.");
-        }
-        catch (JsonException e)
-        {
-            throw new InvalidDataException($"{file} is not the figures of an evaluation: {e.Message}", e);
-        }
-    }
 
     public static async Task WriteAsync(EvaluationResult result, string page, CancellationToken ct)
     {
@@ -55,7 +38,7 @@ public static class EvaluationReport
         }
 
         Weights(text, result.Weight);
-        await File.WriteAllTextAsync(Path.Combine(plots, "results.json"), JsonSerializer.Serialize(result, Json) + "\n", ct);
+        await File.WriteAllTextAsync(Path.Combine(plots, "results.json"), result.ToJson(), ct);
         await File.WriteAllTextAsync(page, text.ToString(), ct);
     }
 
