@@ -7,6 +7,8 @@ import { watchProgress } from './progress.js';
 import { QueryBox } from './query.js';
 
 const pageSize = 36;
+// Relevance of the best hit below which the page does not even call it likely.
+const unlikely = 0.1;
 let running = null;
 let cursor = null;
 let before = null;
@@ -163,7 +165,8 @@ function showSummary(found) {
   const late = Object.entries(found.legs).filter(([, leg]) => leg.state === 'late' || leg.state === 'failed')
     .map(([name, leg]) => `The search by ${name === 'dense' ? 'meaning' : 'words'} did not answer (${leg.reason})`);
   notice(late.length > 0 ? `${late.join('. ')} The hits come from the other part alone.`
-    : found.noGoodMatch && found.hits.length > 0 ? 'No good match. These are merely the nearest pictures.' : null, late.length > 0 ? '' : 'info');
+    : !found.noGoodMatch || found.hits.length === 0 ? null
+      : found.hits[0].relevance < unlikely ? 'No good match. These are merely the nearest pictures.' : 'No sure match. The likeliest pictures come first.', late.length > 0 ? '' : 'info');
 }
 
 async function browse(append, signal) {
