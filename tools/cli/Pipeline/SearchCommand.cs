@@ -10,6 +10,9 @@ namespace ImageSearch.Cli.Pipeline;
 /// <summary><c>imagesearch search "words" [--image FILE]</c>: the query service's answer as a table or as JSON.</summary>
 public static class SearchCommand
 {
+    /// <summary>Relevance of the best hit below which it is not even called likely; the page has the same.</summary>
+    private const double Unlikely = 0.1;
+
     public static Command Create()
     {
         var text = new Argument<string?>("text") { Description = "Words, with +must -not \"phrase\" tag:word prefix*.", Arity = ArgumentArity.ZeroOrOne };
@@ -79,7 +82,9 @@ public static class SearchCommand
         var hits = answer["hits"]!.AsArray();
         if (answer["noGoodMatch"]?.GetValue<bool>() == true)
         {
-            AnsiConsole.MarkupLine(hits.Count > 0 ? "[yellow]No good match; the nearest pictures are:[/]" : "[yellow]No match.[/]");
+            AnsiConsole.MarkupLine(hits.Count == 0 ? "[yellow]No match.[/]"
+                : hits[0]!["relevance"]!.GetValue<double>() < Unlikely ? "[yellow]No good match; the nearest pictures are:[/]"
+                : "[yellow]No sure match; the likeliest pictures are:[/]");
         }
 
         var table = new Table().Border(TableBorder.Simple).AddColumns("relevance", "picture", "text", "id");
