@@ -45,7 +45,7 @@ internal static class Calibrate
             int[] usable = [.. Enumerable.Range(0, 2).Where(i => Found(queries[i]).Length > 0)];
             foreach (var i in usable)
             {
-                var fitted = Fit(queries[i]);
+                var fitted = Fit([queries[i]]);
                 foreach (var tested in usable)
                 {
                     Print(Path.GetFileName(sets[i]), fitted, Path.GetFileName(sets[tested]), queries[tested]);
@@ -54,7 +54,7 @@ internal static class Calibrate
 
             // What could not be tested on another set is not written down.
             var now = kind == "text" ? model.Calibration.Text : model.Calibration.Image;
-            var both = usable.Length == 2 ? Fit([.. usable.SelectMany(i => queries[i])]) : now;
+            var both = usable.Length == 2 ? Fit([.. usable.Select(i => queries[i])]) : now;
             foreach (var i in usable)
             {
                 Print("all", both, Path.GetFileName(sets[i]), queries[i]);
@@ -99,11 +99,11 @@ internal static class Calibrate
 
     /// <summary>
     /// The midpoint and the weight of the tail where falling short of either aim costs least, in proportion; the slope that makes the labels likeliest, both kinds counting the same.
-    /// The slope says how far below the midpoint the following hits may lie, so it is all done again with the slope found.
+    /// The slope says how far below the midpoint the following hits may lie, so it is all done again with the slope found. Sets count the same, however many queries they have.
     /// </summary>
-    private static Calibration Fit(Query[] queries) => Fit(queries, Fit(queries, ModelCalibration.Default.Text.Slope).Slope);
+    private static Calibration Fit(Query[][] sets) => Fit(sets, Fit(sets, ModelCalibration.Default.Text.Slope).Slope);
 
-    private static Calibration Fit(Query[] queries, double assumed)
+    private static Calibration Fit(Query[][] sets, double assumed)
     {
         double Loss(Query[] queries, double midpoint)
         {
@@ -113,14 +113,13 @@ internal static class Calibrate
 
         var (tail, midpoint, _) = Enumerable.Range(0, 16).Select(i => i * 0.1).SelectMany(t =>
         {
-            Query[] less = [.. queries.Select(q => q.Less(t))];
-            return Enumerable.Range(0, 121).Select(i => -4 + (i * 0.1)).Select(m => (Tail: t, Midpoint: m, Loss: Loss(less, m)));
+            Query[][] less = [.. sets.Select(s => s.Select(q => q.Less(t)).ToArray())];
+            return Enumerable.Range(0, 121).Select(i => -4 + (i * 0.1)).Select(m => (Tail: t, Midpoint: m, Loss: less.Sum(s => Loss(s, m))));
         }).MinBy(c => c.Loss);
-        Query[] fitted = [.. queries.Select(q => q.Less(tail))];
-        var (absent, found) = (Absent(fitted), Found(fitted));
+        Query[][] fitted = [.. sets.Select(s => s.Select(q => q.Less(tail)).ToArray())];
         static double Surprise(double x) => x > 30 ? x : Math.Log(1 + Math.Exp(x));
         var slope = Enumerable.Range(2, 59).Select(i => i * 0.05)
-            .MinBy(s => absent.Average(z => Surprise(s * (z - midpoint))) + found.Average(z => Surprise(-s * (z - midpoint))));
+            .MinBy(s => fitted.Sum(f => Absent(f).Average(z => Surprise(s * (z - midpoint))) + Found(f).Average(z => Surprise(-s * (z - midpoint)))));
         return new(midpoint, slope, tail);
     }
 

@@ -11,7 +11,7 @@ public sealed class ModelsOptions
     public const string DefaultCodec = "lic-lot/2";
 
     /// <summary>Embedding model that ships with the project and is used where none is named; its tags are the built-in tagger's.</summary>
-    public const string DefaultEmbedding = "lic-adapter/3";
+    public const string DefaultEmbedding = "lic-adapter/4";
 
     /// <summary>Folder that holds <c>NAME/VERSION/manifest.json</c>.</summary>
     [Required]
