@@ -98,7 +98,7 @@ def main():
     a = argparse.ArgumentParser()
     for n in ('views', 'index', 'teacher', 'text', 'tokenizer', 'out'): a.add_argument('--' + n, required=True)
     a.add_argument('--minutes', type=float, default=10); a.add_argument('--cooldown', type=float, default=0); a.add_argument('--lr', type=float, default=.02)
-    a.add_argument('--adam', type=float, default=1.5e-3); a.add_argument('--device', default='cpu'); a.add_argument('--net', default='{}'); a.add_argument('--init', default=None)
+    a.add_argument('--adam', type=float, default=1.5e-3); a.add_argument('--device', default='cpu'); a.add_argument('--net', default='{}'); a.add_argument('--init', default=None); a.add_argument('--start', default=None, help='state.pt or cooling.pt of another run that this one goes on from')
     a.add_argument('--weights', type=float, nargs=5, default=(.4, 2, .5, 1, .5)); a.add_argument('--optimizer', default='muon'); a.add_argument('--every', type=float, default=3); a.add_argument('--mix', type=float, default=0)
     a = a.parse_args(); torch.set_num_threads(int(os.environ.get('OMP_NUM_THREADS', 1))); torch.set_flush_denormal(True); os.makedirs(a.out, exist_ok=True)
     data, val = Shards(a.views, 'train'), Shards(a.views, 'val'); dev = a.device
@@ -121,6 +121,7 @@ def main():
     step, spent, cooled, path = 0, 0., 0., os.path.join(a.out, 'state.pt'); cooling = os.path.join(a.out, 'cooling.pt')
     if a.init: net.load_state_dict(torch.load(a.init)['net'])
     source = cooling if a.cooldown and os.path.exists(cooling) else path
+    if a.start and not os.path.exists(source): source = a.start
     if os.path.exists(source):
         s = torch.load(source); cooled = s['cooled'] if source == cooling else 0.; net.load_state_dict(s['net']); ema.load_state_dict(s['ema']); step, spent = s['step'], s['spent']
         for o, q in zip(opts, s['opts']): o.load_state_dict(q)
