@@ -116,10 +116,10 @@ internal static class Calibrate
             Query[][] less = [.. sets.Select(s => s.Select(q => q.Less(t)).ToArray())];
             return Enumerable.Range(0, 121).Select(i => -4 + (i * 0.1)).Select(m => (Tail: t, Midpoint: m, Loss: less.Sum(s => Loss(s, m))));
         }).MinBy(c => c.Loss);
-        Query[][] fitted = [.. sets.Select(s => s.Select(q => q.Less(tail)).ToArray())];
+        var fitted = sets.Select(s => s.Select(q => q.Less(tail)).ToArray()).Select(f => (Absent: Absent(f), Found: Found(f))).ToArray();
         static double Surprise(double x) => x > 30 ? x : Math.Log(1 + Math.Exp(x));
         var slope = Enumerable.Range(2, 59).Select(i => i * 0.05)
-            .MinBy(s => fitted.Sum(f => Absent(f).Average(z => Surprise(s * (z - midpoint))) + Found(f).Average(z => Surprise(-s * (z - midpoint)))));
+            .MinBy(s => fitted.Sum(f => f.Absent.Average(z => Surprise(s * (z - midpoint))) + f.Found.Average(z => Surprise(-s * (z - midpoint)))));
         return new(midpoint, slope, tail);
     }
 

@@ -56,14 +56,17 @@ public static class PipelineTopology
 
             foreach (var message in Bindings.GetValueOrDefault(queue, []))
             {
-                var exchange = $"{message.Namespace}:{message.Name}";
+                var exchange = ExchangeOf(message);
                 await channel.ExchangeDeclareAsync(exchange, ExchangeType.Fanout, durable: true, cancellationToken: ct);
                 await channel.ExchangeBindAsync(queue, exchange, "", cancellationToken: ct);
             }
         }
 
         // Removals once came to the codec's own queue; what nobody reads there any more would end among the messages that nobody understands.
-        await channel.ExchangeUnbindAsync(Queues.Codec, $"{typeof(ImageRemoved).Namespace}:{nameof(ImageRemoved)}", "", cancellationToken: ct);
+        await channel.ExchangeUnbindAsync(Queues.Codec, ExchangeOf(typeof(ImageRemoved)), "", cancellationToken: ct);
         await channel.ExchangeBindAsync(Queues.IngestS3Events, Queues.S3EventsExchange, "#", cancellationToken: ct);
     }
+
+    /// <summary>The exchange that MassTransit publishes a message to.</summary>
+    private static string ExchangeOf(Type message) => $"{message.Namespace}:{message.Name}";
 }

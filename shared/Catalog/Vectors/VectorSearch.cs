@@ -78,13 +78,13 @@ public sealed class VectorSearch(NpgsqlDataSource db)
         // Keeping a scan ready to go on costs a sixth more time. Where everything passes, the first list is long enough, unless many of its pictures were just deleted.
         var onwards = narrowed || options.Listed(index) < options.Wanted(index);
         var hits = await ScanAsync(model, query, options, others ?? [], index, onwards, ct);
-        if (index is not null && !onwards && hits.Count < options.Take)
+        if (index is null || hits.Count >= options.Take || (onwards && !narrowed))
         {
-            hits = await ScanAsync(model, query, options, others ?? [], index, onwards: true, ct);
+            return hits;
         }
 
         // A scan gives up after MaxScanned entries. Where so few pass the filter, comparing all that pass is cheap.
-        return index is not null && narrowed && hits.Count < options.Take ? await ScanAsync(model, query, options, others ?? [], null, onwards: false, ct) : hits;
+        return narrowed ? await ScanAsync(model, query, options, others ?? [], null, onwards: false, ct) : await ScanAsync(model, query, options, others ?? [], index, onwards: true, ct);
     }
 
     /// <summary>Cosines of given pictures with the query; pictures without a vector are left out.</summary>

@@ -42,12 +42,12 @@ public static class EvalCommand
         using var search = new SearchClient();
         List<SetResult> results = [];
         List<FusionTask> fused = [];
+        var result = new EvaluationResult(origin, quick, results);
 
         // With descriptions last: their pictures must be new to the system, and by then those of the first round are mostly gone.
         var sampled = sets.Select(s => s.Sample(pictures)).ToArray();
         foreach (var set in sampled.Concat(keep ? [] : sampled.Select(s => s.Described()).OfType<EvaluationSet>()))
         {
-            var described = set.Descriptions.Count > 0;
             var start = Stopwatch.GetTimestamp();
             var stored = new StoredSet(store, db, set, further, parallel);
             try
@@ -58,12 +58,15 @@ public static class EvalCommand
                 var tasks = new RetrievalTasks(search, stored, sizes, parallel);
                 var variants = new StoredVariants(db, store, stored, sizes);
                 List<Measurement> measured = [];
-                foreach (var (name, task) in new (string, Func<Task<IReadOnlyList<Measurement>>>)[]
+                (string, Func<Task<IReadOnlyList<Measurement>>>) captions = ("captions", () => tasks.CaptionsAsync(ct));
+
+                // Descriptions change what finds a picture by words, and nothing else.
+                foreach (var (name, task) in set.Descriptions.Count > 0 ? [captions] : new (string, Func<Task<IReadOnlyList<Measurement>>>)[]
                 {
-                    ("captions", () => tasks.CaptionsAsync(ct)), ("captions of pictures", () => ImageToText.MeasureAsync(db, stored, ct)),
+                    captions, ("captions of pictures", () => ImageToText.MeasureAsync(db, stored, ct)),
                     ("labels", () => tasks.LabelsAsync(ct)), ("pictures", () => tasks.PicturesAsync(ct)), ("distorted pictures", () => tasks.DistortedAsync(ct)),
                     ("variants", () => variants.MeasureAsync(ct)),
-                }.Take(described ? 1 : int.MaxValue))
+                })
                 {
                     Console.Error.WriteLine($"{set.Name}: {name} ({Stopwatch.GetElapsedTime(start).TotalSeconds:0} s)");
                     measured.AddRange(await task());
@@ -78,7 +81,8 @@ public static class EvalCommand
                 results.Add(new(set.Name, set.Format, set.Pictures.Count + further.Count, search.Model, stored.PicturesPerSecond, Stopwatch.GetElapsedTime(start).TotalSeconds, measured, stored.Remarks));
 
                 // After each set: what is measured stays, should a later one fail.
-                await EvaluationReport.WriteAsync(new(origin, quick, results, FusionWeight.Fit(fused)), output, ct);
+                result = result with { Weight = FusionWeight.Fit(fused) };
+                await EvaluationReport.WriteAsync(result, output, ct);
             }
             finally
             {
@@ -90,7 +94,7 @@ public static class EvalCommand
         }
 
         Console.WriteLine($"written: {output}");
-        if (FusionWeight.Fit(fused) is { } fit && search.Model is { } model)
+        if (result.Weight is { } fit && search.Model is { } model)
         {
             Console.WriteLine(FormattableString.Invariant($"best weight of resemblance: {fit.Weight:0.00} ({fit.Tried.Max(t => t.Share):0.0} % of the better legs)"));
             if (storeWeight)
@@ -100,7 +104,7 @@ public static class EvalCommand
             }
         }
 
-        foreach (var fault in FusionGate.Faults(new(origin, quick, results)))
+        foreach (var fault in FusionGate.Faults(result))
         {
             Console.WriteLine(fault);
         }

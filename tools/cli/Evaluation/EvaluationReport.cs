@@ -106,7 +106,7 @@ public static class EvaluationReport
             tried.Add([t.Weight, .. t.Ndcg.Cast<object>(), t.Share]);
         }
 
-        var judged = new MarkdownTable($"other half: nDCG@10", "queries", "resemblance alone", "words alone", string.Create(CultureInfo.InvariantCulture, $"fused, w = {fit.Weight:0.00}"));
+        var judged = new MarkdownTable("other half: nDCG@10", "queries", "resemblance alone", "words alone", string.Create(CultureInfo.InvariantCulture, $"fused, w = {fit.Weight:0.00}"));
         foreach (var j in fit.HeldOut)
         {
             judged.Add(j.Task, j.Queries, j.Dense, j.Lexical, j.Fused);

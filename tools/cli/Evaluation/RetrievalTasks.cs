@@ -1,6 +1,5 @@
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
-using ImageSearch.Contracts;
 using ImageSearch.Evaluation;
 using ImageSearch.Imaging;
 
@@ -37,9 +36,7 @@ public sealed partial class RetrievalTasks(SearchClient search, StoredSet stored
         List<Measurement> measured = [];
         foreach (var leg in queries.Count > 0 ? Legs : [])
         {
-            // The fused list is read as deep as it goes, for the fit, and judged as deep as the others.
-            var judged = leg.Name == FusionGate.Fused ? await FusedAsync("captions", queries, leg.Mode, leg.Fusion, CaptionDepth, ct)
-                : await JudgeAsync(queries, q => Words(q, leg.Mode, leg.Fusion, CaptionDepth), ct);
+            var judged = await LegAsync("captions", leg, queries, CaptionDepth, ct);
             measured.Add(new("caption to picture", leg.Name, judged.Count, Scores.OneRight(judged)));
         }
 
@@ -53,8 +50,7 @@ public sealed partial class RetrievalTasks(SearchClient search, StoredSet stored
         List<Measurement> measured = [];
         foreach (var leg in queries.Length > 0 ? Legs : [])
         {
-            var judged = leg.Name == FusionGate.Fused ? await FusedAsync("labels", queries, leg.Mode, leg.Fusion, Depth, ct)
-                : await JudgeAsync(queries, q => Words(q, leg.Mode, leg.Fusion, Depth), ct);
+            var judged = await LegAsync("labels", leg, queries, Depth, ct);
             measured.Add(new("label to pictures", leg.Name, judged.Count, Scores.ManyRight(judged), [.. PrecisionRecall.MeanCurve(judged).Select(p => p * 100)]));
         }
 
@@ -118,9 +114,29 @@ public sealed partial class RetrievalTasks(SearchClient search, StoredSet stored
         return measured;
     }
 
-    private async Task<IReadOnlyList<Judgement>> JudgeAsync(IReadOnlyList<EvaluationQuery> queries, Func<EvaluationQuery, (JsonObject Request, byte[]? File)> ask, CancellationToken ct)
+    /// <summary>A leg's answers to words, judged down to a depth. The fused list is read as deep as it goes, for the fit.</summary>
+    private async Task<IReadOnlyList<Judgement>> LegAsync(string question, (string Name, string Mode, string? Fusion) leg, IReadOnlyList<EvaluationQuery> queries, int depth, CancellationToken ct)
     {
-        var judged = new Judgement?[queries.Count];
+        var isFused = leg.Name == FusionGate.Fused;
+        var answers = await AskAsync(queries, q => Words(q, leg.Mode, leg.Fusion, isFused ? Depth : depth), ct);
+        if (isFused)
+        {
+            fused.Add(new($"{stored.Set.Name}, {question}", answers));
+        }
+
+        return Judged(answers, depth);
+    }
+
+    private async Task<IReadOnlyList<Judgement>> JudgeAsync(IReadOnlyList<EvaluationQuery> queries, Func<EvaluationQuery, (JsonObject Request, byte[]? File)> ask, CancellationToken ct) =>
+        Judged(await AskAsync(queries, ask, ct), Depth);
+
+    private static IReadOnlyList<Judgement> Judged(IReadOnlyList<FusedQuery> answers, int depth) =>
+        [.. answers.Select(a => Judgement.Of(a.Candidates.Take(depth).Select(c => c.Id), a.Relevant, a.Ignored))];
+
+    /// <summary>The candidates stand in the order in which they came back.</summary>
+    private async Task<IReadOnlyList<FusedQuery>> AskAsync(IReadOnlyList<EvaluationQuery> queries, Func<EvaluationQuery, (JsonObject Request, byte[]? File)> ask, CancellationToken ct)
+    {
+        var answers = new FusedQuery?[queries.Count];
         await Parallel.ForAsync(0, queries.Count, new ParallelOptions { MaxDegreeOfParallelism = parallel, CancellationToken = ct }, async (i, token) =>
         {
             var (request, file) = ask(queries[i]);
@@ -128,18 +144,9 @@ public sealed partial class RetrievalTasks(SearchClient search, StoredSet stored
             var ignored = Ids(queries[i].Ignored);
 
             // A copy of the query's picture under another name would be right and ignored at once.
-            judged[i] = relevant.IsSubsetOf(ignored) ? null : Judgement.Of(await search.SearchAsync(request, file, token), relevant, ignored);
+            answers[i] = relevant.IsSubsetOf(ignored) ? null : new(await search.SearchAsync(request, file, token), relevant, ignored);
         });
-        return [.. judged.OfType<Judgement>()];
-    }
-
-    private async Task<IReadOnlyList<Judgement>> FusedAsync(string question, IReadOnlyList<EvaluationQuery> queries, string mode, string? fusion, int depth, CancellationToken ct)
-    {
-        var found = new FusedQuery[queries.Count];
-        await Parallel.ForAsync(0, queries.Count, new ParallelOptions { MaxDegreeOfParallelism = parallel, CancellationToken = ct }, async (i, token) =>
-            found[i] = new(await search.HitsAsync(Words(queries[i], mode, fusion, Depth).Request, null, token), Hex(queries[i].Relevant), Hex(queries[i].Ignored)));
-        fused.Add(new($"{stored.Set.Name}, {question}", found));
-        return [.. found.Select(q => Judgement.Of(q.Candidates.Take(depth).Select(c => c.Id), q.Relevant, q.Ignored))];
+        return [.. answers.OfType<FusedQuery>()];
     }
 
     private (JsonObject Request, byte[]? File) Words(EvaluationQuery query, string mode, string? fusion, int k)
@@ -166,9 +173,7 @@ public sealed partial class RetrievalTasks(SearchClient search, StoredSet stored
     [GeneratedRegex(@"[""*:]|(?<=^|\s)[+-]+")]
     private static partial Regex Operators();
 
-    private HashSet<ImageId> Ids(IEnumerable<string> names) => [.. names.Where(stored.Ids.ContainsKey).Select(n => stored.Ids[n])];
-
-    private HashSet<string> Hex(IEnumerable<string> names) => [.. Ids(names).Select(i => i.Hex)];
+    private HashSet<string> Ids(IEnumerable<string> names) => [.. names.Where(stored.Ids.ContainsKey).Select(n => stored.Ids[n].Hex)];
 
     private string PathOf(string name) => stored.Set.Pictures.First(p => p.Name == name).Path;
 

@@ -3,7 +3,6 @@ using System.Net.Http.Json;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using ImageSearch.Contracts;
 using ImageSearch.Evaluation;
 
 namespace ImageSearch.Cli.Evaluation;
@@ -32,13 +31,9 @@ public sealed class SearchClient : IDisposable
     /// <summary>Model that gave the last answer.</summary>
     public string? Model { get; private set; }
 
-    /// <summary>Ids, best first.</summary>
-    /// <param name="file">Picture of the query; null where the request is all there is.</param>
-    public async Task<List<ImageId>> SearchAsync(JsonObject request, byte[]? file, CancellationToken ct) =>
-        [.. (await HitsAsync(request, file, ct)).Select(h => ImageId.Parse(h.Id))];
-
     /// <summary>Hits, best first, with what each leg thinks of them.</summary>
-    public async Task<List<LegScores>> HitsAsync(JsonObject request, byte[]? file, CancellationToken ct)
+    /// <param name="file">Picture of the query; null where the request is all there is.</param>
+    public async Task<List<LegScores>> SearchAsync(JsonObject request, byte[]? file, CancellationToken ct)
     {
         var json = request.ToJsonString();
         for (var attempt = 1; ; attempt++)
@@ -59,7 +54,7 @@ public sealed class SearchClient : IDisposable
                 {
                     // Searches by words alone have no model.
                     Model = answer.RootElement.TryGetProperty("model", out var model) ? model.GetString() ?? Model : Model;
-                    return [.. answer.RootElement.GetProperty("hits").EnumerateArray().Select(Scores)];
+                    return [.. answer.RootElement.GetProperty("hits").EnumerateArray().Select(ScoresOf)];
                 }
 
                 if (last)
@@ -79,7 +74,7 @@ public sealed class SearchClient : IDisposable
 
     public void Dispose() => http.Dispose();
 
-    private static LegScores Scores(JsonElement hit)
+    private static LegScores ScoresOf(JsonElement hit)
     {
         double Of(string leg, string field) => hit.TryGetProperty(leg, out var part) && part.ValueKind == JsonValueKind.Object ? part.GetProperty(field).GetDouble() : 0;
         return new(hit.GetProperty("id").GetString()!, Of("dense", "probability"), Of("lexical", "probability"), Of("dense", "deviations"));

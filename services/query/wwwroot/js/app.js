@@ -81,13 +81,19 @@ function empty(title, ...lines) {
   node.replaceChildren(...(title ? [element('h2', { textContent: title }), ...lines.map((l) => (typeof l === 'string' ? element('p', { textContent: l }) : l))] : []));
 }
 
-// Controls that belong to a search besides the box, and what they are where the address does not name them.
+// Controls that belong to a search besides the box.
 const controls = ['mode', ...Object.keys(filterFields), 'group', 'good'].map(byId);
-const standard = new Map(controls.map((c) => [c, valueOf(c)]));
 
 function valueOf(control) {
   return control.type === 'checkbox' ? String(control.checked) : control.value;
 }
+
+// What the page itself says, as some browsers fill fields again when it is loaded again.
+function standardOf(control) {
+  return control.type === 'checkbox' ? String(control.defaultChecked) : control.options?.[0].value ?? control.defaultValue;
+}
+
+const isChanged = (control) => valueOf(control) !== standardOf(control);
 
 function remember() {
   const address = new URLSearchParams();
@@ -97,7 +103,7 @@ function remember() {
   if (box.image) {
     address.set('image', box.image);
   }
-  for (const control of controls.filter((c) => valueOf(c) !== standard.get(c))) {
+  for (const control of controls.filter(isChanged)) {
     address.set(control.id, valueOf(control));
   }
   const url = address.size > 0 ? `?${address}` : location.pathname;
@@ -193,18 +199,18 @@ function restore() {
   box.text = address.get('q') ?? '';
   box.setPicture(null, /^[0-9a-f]{64}$/.test(address.get('image') ?? '') ? address.get('image') : null);
   for (const control of controls) {
-    const value = address.get(control.id) ?? standard.get(control);
+    const value = address.get(control.id) ?? standardOf(control);
     if (control.type === 'checkbox') {
       control.checked = value === 'true';
     } else {
       control.value = value;
       if (valueOf(control) !== value) {
         // A choice that the page does not have.
-        control.value = standard.get(control);
+        control.value = standardOf(control);
       }
     }
   }
-  byId('options').open ||= controls.some((c) => valueOf(c) !== standard.get(c));
+  byId('options').open ||= controls.some(isChanged);
   run();
 }
 
